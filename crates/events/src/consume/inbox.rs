@@ -1,0 +1,49 @@
+//! The inbox: who has handled which event. The claim is part of the effect's transaction, so that an effect happens once
+//! however often its event is delivered.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+
+use crate::{contract::event::EventId, publish::Tx};
+
+/// Claims an event for a consumer. `false` when it was claimed before; while another transaction is about to claim it,
+/// this waits for that one's end.
+pub(super) async fn claim(tx: &mut Tx, consumer: &str, event: EventId) -> Result<bool, sqlx::Error> {
+    let claimed = sqlx::query("INSERT INTO inbox (consumer, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(consumer)
+        .bind(event.0)
+        .execute(tx.connection())
+        .await?;
+    Ok(claimed.rows_affected() == 1)
+}
+
+pub(super) async fn is_claimed(pool: &PgPool, consumer: &str, event: EventId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM inbox WHERE consumer = $1 AND event_id = $2)")
+        .bind(consumer)
+        .bind(event.0)
+        .fetch_one(pool)
+        .await
+}
+
+/// Forgets claims that are older than `age`, which must be longer than any topic keeps its records. Small batches, so
+/// that no lock is held for long. Returns how many were forgotten.
+pub async fn forget_before(pool: &PgPool, age: Duration) -> Result<u64, sqlx::Error> {
+    const BATCH: i64 = 5_000;
+    let mut forgotten = 0;
+    loop {
+        let batch = sqlx::query(
+            "DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM inbox WHERE handled_at < clock_timestamp() - make_interval(secs => $1) LIMIT $2))",
+        )
+        .bind(age.as_secs_f64())
+        .bind(BATCH)
+        .execute(pool)
+        .await?
+        .rows_affected();
+        forgotten += batch;
+        if batch < BATCH as u64 {
+            return Ok(forgotten);
+        }
+    }
+}

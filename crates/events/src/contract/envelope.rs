@@ -1,0 +1,69 @@
+//! The record's value: identity, type and time of an event, its data, and where it comes from.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::event::{Event, EventId, NewEvent};
+
+/// An event as it stands in Kafka.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Envelope<D> {
+    /// UUID; a reader that has handled it once ignores it.
+    pub event_id: EventId,
+    /// Such as `patient.created`.
+    pub event_type: String,
+    /// When the fact happened: UTC, RFC 3339, milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub timestamp: DateTime<Utc>,
+    /// The payload of this event type and version.
+    pub data: D,
+    /// Where it comes from and what it belongs to.
+    pub metadata: Metadata,
+}
+
+/// Where an event comes from and what it belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Metadata {
+    /// The service that published it.
+    pub source: String,
+    /// `"<schema version>.0"` of this event type.
+    pub version: String,
+    /// The journey: a call, a lead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// The id of the event that caused this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causation_id: Option<String>,
+    /// The tenant, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+}
+
+impl<E: Event> Envelope<E> {
+    /// Seals a new event as `source` publishes it.
+    pub fn seal(event: NewEvent<E>, source: &str) -> Self {
+        Self {
+            event_id: event.id,
+            event_type: E::TYPE.to_owned(),
+            timestamp: event.occurred_at,
+            metadata: Metadata {
+                source: source.to_owned(),
+                version: format!("{}.0", E::VERSION),
+                correlation_id: event.correlation_id,
+                causation_id: event.causation_id.map(|id| id.to_string()),
+                tenant_id: event.tenant_id,
+            },
+            data: event.data,
+        }
+    }
+}
+
+/// The one form of a time on the wire.
+pub fn timestamp(time: &DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn milliseconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp(time))
+}

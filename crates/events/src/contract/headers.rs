@@ -1,0 +1,139 @@
+//! Header names, the one function that writes an event's headers, and the one type that reads a record's.
+//!
+//! The `ce_` names are CloudEvents 1.0 in binary mode, so that any CloudEvents SDK can read a record; trace context uses
+//! the plain W3C names that OpenTelemetry instrumentations read and write.
+
+use super::{envelope::Envelope, event::Event};
+
+pub const CE_SPECVERSION: &str = "ce_specversion";
+pub const CE_ID: &str = "ce_id";
+pub const CE_TYPE: &str = "ce_type";
+pub const CE_SOURCE: &str = "ce_source";
+pub const CE_TIME: &str = "ce_time";
+pub const CE_SUBJECT: &str = "ce_subject";
+pub const CE_DATASCHEMA: &str = "ce_dataschema";
+pub const CONTENT_TYPE: &str = "content-type";
+pub const CORRELATION_ID: &str = "correlation_id";
+pub const CAUSATION_ID: &str = "causation_id";
+pub const TRACEPARENT: &str = "traceparent";
+pub const TRACESTATE: &str = "tracestate";
+
+/// On a replay: the only consumer group that handles the record.
+pub const TARGET_GROUP: &str = "x-target-group";
+/// On a replay: the dead letter that is replayed.
+pub const DEAD_LETTER_ID: &str = "x-dead-letter-id";
+/// On a replay: the run that it belongs to.
+pub const REPLAY_ID: &str = "x-replay-id";
+
+/// On dead letters only.
+pub mod dlq {
+    pub const PREFIX: &str = "dlq.";
+    pub const ID: &str = "dlq.id";
+    pub const TOPIC: &str = "dlq.topic";
+    pub const PARTITION: &str = "dlq.partition";
+    pub const OFFSET: &str = "dlq.offset";
+    pub const TIMESTAMP: &str = "dlq.timestamp";
+    pub const GROUP: &str = "dlq.group";
+    pub const HANDLER: &str = "dlq.handler";
+    pub const SERVICE: &str = "dlq.service";
+    pub const SERVICE_VERSION: &str = "dlq.service_version";
+    pub const CATEGORY: &str = "dlq.category";
+    pub const CODE: &str = "dlq.code";
+    pub const MESSAGE: &str = "dlq.message";
+    pub const CHAIN: &str = "dlq.chain";
+    pub const FINGERPRINT: &str = "dlq.fingerprint";
+    pub const ATTEMPTS: &str = "dlq.attempts";
+    pub const FIRST_FAILED_AT: &str = "dlq.first_failed_at";
+    pub const FAILED_AT: &str = "dlq.failed_at";
+    pub const REPLAYS: &str = "dlq.replays";
+    pub const EVENT_ID: &str = "dlq.event_id";
+    pub const EVENT_TYPE: &str = "dlq.event_type";
+    pub const CORRELATION_ID: &str = "dlq.correlation_id";
+}
+
+/// The headers of an event, in the order in which they are sent.
+pub fn of<E: Event>(envelope: &Envelope<E>) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        (CE_SPECVERSION, "1.0".to_owned()),
+        (CE_ID, envelope.event_id.to_string()),
+        (CE_TYPE, envelope.event_type.clone()),
+        (CE_SOURCE, envelope.metadata.source.clone()),
+        (CE_TIME, super::envelope::timestamp(&envelope.timestamp)),
+        (CE_SUBJECT, envelope.data.key()),
+        (CE_DATASCHEMA, format!("{}-{}:v{}", E::TOPIC.name, E::TYPE, E::VERSION)),
+        (CONTENT_TYPE, "application/json".to_owned()),
+    ];
+    if let Some(id) = &envelope.metadata.correlation_id {
+        headers.push((CORRELATION_ID, id.clone()));
+    }
+    if let Some(id) = &envelope.metadata.causation_id {
+        headers.push((CAUSATION_ID, id.clone()));
+    }
+    headers
+}
+
+/// The headers of a received record, names and bytes as they came.
+#[derive(Debug, Clone, Default)]
+pub struct Headers(Vec<(String, Vec<u8>)>);
+
+impl Headers {
+    /// Takes over a record's headers.
+    pub fn new(headers: Vec<(String, Vec<u8>)>) -> Self {
+        Self(headers)
+    }
+
+    /// The last value of `name` that is text; a later header of a name overrides an earlier one.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().rev().find(|(header, _)| header == name)?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// All headers in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{TimeZone, Utc};
+
+    use super::*;
+    use crate::contract::{
+        event::{EventId, NewEvent},
+        schema::healthcore::PatientDeletedV1,
+    };
+
+    #[test]
+    fn each_header_has_its_value() {
+        let event = NewEvent {
+            occurred_at: Utc.with_ymd_and_hms(2025, 12, 14, 19, 0, 0).unwrap(),
+            causation_id: Some(EventId::derived(&["cause"])),
+            ..NewEvent::fact(PatientDeletedV1 { patient_id: 123 }).correlated("call-7f3a")
+        };
+        let envelope = Envelope::seal(event, "healthcore-publisher");
+        let id = envelope.event_id.to_string();
+        let cause = EventId::derived(&["cause"]).to_string();
+        let expected = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", &id),
+            ("ce_type", "patient.deleted"),
+            ("ce_source", "healthcore-publisher"),
+            ("ce_time", "2025-12-14T19:00:00.000Z"),
+            ("ce_subject", "123"),
+            ("ce_dataschema", "healthcore.patient.deleted-patient.deleted:v1"),
+            ("content-type", "application/json"),
+            ("correlation_id", "call-7f3a"),
+            ("causation_id", &cause),
+        ];
+        let written = of(&envelope);
+        let written: Vec<_> = written.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_later_header_overrides_an_earlier_one() {
+        let headers = Headers::new(vec![("a".into(), b"1".to_vec()), ("a".into(), b"2".to_vec())]);
+        assert_eq!(headers.text("a"), Some("2"));
+    }
+}

@@ -1,0 +1,9 @@
+//! What is on the wire: envelope, headers, topics, event types, and how bytes become them. No client, no database.
+
+pub mod codec;
+pub mod envelope;
+pub mod event;
+pub mod headers;
+mod legacy;
+pub mod schema;
+pub mod topics;

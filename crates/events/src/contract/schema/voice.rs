@@ -1,0 +1,71 @@
+//! What the voice AI said, on `ai-responses`.
+
+use chrono::{NaiveDate, NaiveTime};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{
+    event::Event,
+    topics::{self, TopicSpec},
+};
+
+/// The caller gave the data of a patient.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PatientCreationV1 {
+    /// The call in which it was said.
+    pub call_id: String,
+    /// As said, with white space collapsed.
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// As said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// The same number in E.164, where it could be read as one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_e164: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_of_birth: Option<NaiveDate>,
+    /// Names this extraction of the call.
+    pub extraction_id: String,
+}
+
+impl Event for PatientCreationV1 {
+    const TYPE: &'static str = "ai_response.patient_creation";
+    const VERSION: u16 = 1;
+    const TOPIC: &'static TopicSpec = &topics::AI_RESPONSES;
+
+    fn key(&self) -> String {
+        self.call_id.clone()
+    }
+}
+
+/// The AI confirmed a booking to the caller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BookingConfirmationV1 {
+    /// The call in which it was said.
+    pub call_id: String,
+    pub dentist: String,
+    pub date: NaiveDate,
+    /// Local time of the practice, `HH:MM`.
+    #[serde(with = "super::hour_minute")]
+    #[schemars(with = "String", regex(pattern = r"^\d{2}:\d{2}$"))]
+    pub time: NaiveTime,
+    pub patient_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// Names this extraction of the call.
+    pub extraction_id: String,
+}
+
+impl Event for BookingConfirmationV1 {
+    const TYPE: &'static str = "ai_response.booking_confirmation";
+    const VERSION: u16 = 1;
+    const TOPIC: &'static TopicSpec = &topics::AI_RESPONSES;
+
+    fn key(&self) -> String {
+        self.call_id.clone()
+    }
+}

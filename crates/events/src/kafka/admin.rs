@@ -1,0 +1,105 @@
+//! Topics: their owner creates what is missing and reports what differs. Nothing is altered behind an operator's back.
+
+use std::time::Duration;
+
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use thiserror::Error;
+
+use super::{client::Client, config::KafkaConfig};
+use crate::contract::topics::{Cleanup, TopicSpec};
+
+/// How long one question to the cluster may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Why topics could not be made ready.
+#[derive(Debug, Error)]
+pub enum TopicError {
+    /// The cluster did not answer or refused the question; `hint` is what the client met by itself.
+    #[error("asking Kafka at {servers} for its topics failed{hint}")]
+    Ask { servers: String, hint: String, source: KafkaError },
+    /// One topic was refused.
+    #[error("creating the topic {topic} was refused: {code}")]
+    Create { topic: String, code: RDKafkaErrorCode },
+}
+
+/// Creates the topics of `topics` that are missing, and logs a warning for each that differs from the catalogue.
+///
+/// # Errors
+/// When the cluster is away or refuses a topic; calling again is safe.
+pub async fn ensure(config: &KafkaConfig, client_id: &str, topics: &[&TopicSpec]) -> Result<(), TopicError> {
+    let context = Client::default();
+    let last_error = context.last_error.clone();
+    let failed = |source| TopicError::Ask {
+        servers: config.kafka_bootstrap_servers.to_string(),
+        hint: last_error.get().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+        source,
+    };
+    let admin: AdminClient<Client> = config.client(client_id).create_with_context(context).map_err(&failed)?;
+    let names = config.topic_names();
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let named: Vec<(String, &TopicSpec)> = topics.iter().map(|topic| (names.in_kafka(topic), *topic)).collect();
+    let settings: Vec<_> = named.iter().map(|(_, topic)| settings(config, topic)).collect();
+    let wanted: Vec<NewTopic<'_>> = named
+        .iter()
+        .zip(&settings)
+        .map(|((name, topic), settings)| {
+            let replication = TopicReplication::Fixed(config.kafka_topic_replication_factor);
+            let new = NewTopic::new(name, topic.partitions, replication);
+            settings.iter().fold(new, |new, (key, value)| new.set(key, value))
+        })
+        .collect();
+    let mut present = Vec::new();
+    for outcome in admin.create_topics(&wanted, &options).await.map_err(&failed)? {
+        match outcome {
+            Ok(topic) => tracing::info!(topic, "topic created"),
+            Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => present.push(topic),
+            Err((topic, code)) => return Err(TopicError::Create { topic, code }),
+        }
+    }
+    let resources: Vec<_> = present.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    if resources.is_empty() {
+        return Ok(());
+    }
+    for described in admin.describe_configs(&resources, &options).await.map_err(&failed)? {
+        let Ok(resource) = described else { continue };
+        let rdkafka::admin::OwnedResourceSpecifier::Topic(name) = &resource.specifier else {
+            continue;
+        };
+        let Some(index) = named.iter().position(|(known, _)| known == name) else {
+            continue;
+        };
+        for (key, wanted) in &settings[index] {
+            let found = resource.get(key).and_then(|entry| entry.value.as_deref()).unwrap_or("");
+            if found != wanted {
+                tracing::warn!(
+                    topic = name,
+                    setting = key,
+                    found,
+                    wanted,
+                    "topic differs from the catalogue; left as it is"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn settings(config: &KafkaConfig, topic: &TopicSpec) -> Vec<(&'static str, String)> {
+    let retention = topic.retention.as_millis().to_string();
+    let mut settings = vec![
+        ("retention.ms", retention.clone()),
+        ("max.message.bytes", topic.max_message_bytes.to_string()),
+        ("min.insync.replicas", config.kafka_topic_min_insync_replicas.to_string()),
+    ];
+    match topic.cleanup {
+        Cleanup::Delete => settings.push(("cleanup.policy", "delete".to_owned())),
+        Cleanup::CompactDelete => {
+            settings.push(("cleanup.policy", "compact,delete".to_owned()));
+            settings.push(("min.compaction.lag.ms", retention));
+        }
+    }
+    settings
+}

@@ -1,0 +1,440 @@
+//! Every Kafka setting, and the one place where they become a client's configuration.
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, ValueEnum};
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::contract::topics::TopicNames;
+
+/// Kafka settings, as flags and as environment variables.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kafka")]
+pub struct KafkaConfig {
+    /// Where Kafka is: a comma list, or a JSON array
+    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS", default_value = "localhost:9092")]
+    pub kafka_bootstrap_servers: BootstrapServers,
+    /// How this client names itself to the brokers; the service's name unless set
+    #[arg(long, env = "KAFKA_CLIENT_ID")]
+    pub kafka_client_id: Option<String>,
+    /// Publish to and consume from Kafka; while off, everything is recorded and published once it is on again
+    #[arg(long, env = "KAFKA_ENABLED", default_value = "true", value_parser = boolean, action = clap::ArgAction::Set)]
+    pub kafka_enabled: bool,
+    /// The topic of the voice AI's responses
+    #[arg(long, env = "KAFKA_TOPIC", default_value = "ai-responses", value_parser = topic_name)]
+    pub kafka_topic: String,
+    /// What stands before `.patient.created` and its like
+    #[arg(long, env = "KAFKA_TOPIC_PREFIX", default_value = "healthcore", value_parser = topic_name)]
+    pub kafka_topic_prefix: String,
+    /// Put before every topic and group name, where several installations share a cluster; empty for none
+    #[arg(long, env = "KAFKA_TOPIC_NAMESPACE", default_value = "", value_parser = namespace)]
+    pub kafka_topic_namespace: String,
+    /// Partitions are created with this many replicas; 3 is recommended where there are three brokers
+    #[arg(long, env = "KAFKA_TOPIC_REPLICATION_FACTOR", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=15))]
+    pub kafka_topic_replication_factor: i32,
+    /// A write counts once this many replicas have it; 2 is recommended with three replicas
+    #[arg(long, env = "KAFKA_TOPIC_MIN_INSYNC_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=15))]
+    pub kafka_topic_min_insync_replicas: i32,
+    #[command(flatten)]
+    pub security: SecurityConfig,
+    #[command(flatten)]
+    pub producer: ProducerConfig,
+    #[command(flatten)]
+    pub consumer: ConsumerConfig,
+}
+
+/// How to reach Kafka safely. Certificates and host names are always verified.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kafka security")]
+pub struct SecurityConfig {
+    /// PLAINTEXT unless set; SSL when only the certificate files are set
+    #[arg(long, env = "KAFKA_SECURITY_PROTOCOL", ignore_case = true)]
+    pub kafka_security_protocol: Option<SecurityProtocol>,
+    /// How to log in
+    #[arg(long, env = "KAFKA_SASL_MECHANISM", ignore_case = true)]
+    pub kafka_sasl_mechanism: Option<SaslMechanism>,
+    /// The name to log in with
+    #[arg(long, env = "KAFKA_SASL_USERNAME")]
+    pub kafka_sasl_username: Option<String>,
+    /// The password to log in with
+    #[arg(long, env = "KAFKA_SASL_PASSWORD", hide_env_values = true)]
+    pub kafka_sasl_password: Option<SecretString>,
+    /// The authority that signed the brokers' certificates (PEM)
+    #[arg(long, env = "KAFKA_SSL_CA_FILE", value_parser = readable_file)]
+    pub kafka_ssl_ca_file: Option<PathBuf>,
+    /// This client's certificate (PEM)
+    #[arg(long, env = "KAFKA_SSL_CERT_FILE", value_parser = readable_file)]
+    pub kafka_ssl_cert_file: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "KAFKA_SSL_KEY_FILE", value_parser = readable_file)]
+    pub kafka_ssl_key_file: Option<PathBuf>,
+}
+
+/// How records are sent.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kafka producer")]
+pub struct ProducerConfig {
+    /// Only `all`: the outbox counts a record as published once every in-sync replica has it
+    #[arg(long, env = "KAFKA_PRODUCER_ACKS", default_value = "all", value_parser = acks)]
+    pub kafka_producer_acks: String,
+    /// How often the client itself tries again; unlimited unless set
+    #[arg(long, env = "KAFKA_PRODUCER_RETRIES", value_parser = clap::value_parser!(i32).range(0..))]
+    pub kafka_producer_retries: Option<i32>,
+    /// The largest batch in bytes
+    #[arg(long, env = "KAFKA_PRODUCER_BATCH_SIZE", default_value_t = 1_048_576, value_parser = clap::value_parser!(i32).range(1..))]
+    pub kafka_producer_batch_size: i32,
+    /// How long a record may wait for others to share its batch, in milliseconds
+    #[arg(long, env = "KAFKA_PRODUCER_LINGER_MS", default_value_t = 5, value_parser = clap::value_parser!(i32).range(0..=900_000))]
+    pub kafka_producer_linger_ms: i32,
+    /// How batches are compressed
+    #[arg(long, env = "KAFKA_PRODUCER_COMPRESSION_TYPE", default_value = "lz4", ignore_case = true)]
+    pub kafka_producer_compression_type: Compression,
+}
+
+/// How records are taken.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Kafka consumer")]
+pub struct ConsumerConfig {
+    /// The consumer group; each service has its own unless set
+    #[arg(long, env = "KAFKA_GROUP_ID", value_parser = group_id)]
+    pub kafka_group_id: Option<String>,
+    /// Where a group without a committed offset begins
+    #[arg(long, env = "KAFKA_CONSUMER_AUTO_OFFSET_RESET", default_value = "earliest", ignore_case = true)]
+    pub kafka_consumer_auto_offset_reset: OffsetReset,
+    /// Only `false`: an offset is committed when its effect is, never by the clock
+    #[arg(long, env = "KAFKA_CONSUMER_ENABLE_AUTO_COMMIT", default_value = "false", value_parser = no_auto_commit, action = clap::ArgAction::Set)]
+    pub kafka_consumer_enable_auto_commit: bool,
+    /// The most records that are handed over at once
+    #[arg(long, env = "KAFKA_CONSUMER_MAX_POLL_RECORDS", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub kafka_consumer_max_poll_records: u32,
+    /// The broker answers a fetch once it has this many bytes
+    #[arg(long, env = "KAFKA_CONSUMER_FETCH_MIN_BYTES", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100_000_000))]
+    pub kafka_consumer_fetch_min_bytes: i32,
+    /// The most handlers that run at once
+    #[arg(long, env = "KAFKA_CONSUMER_CONCURRENCY", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub kafka_consumer_concurrency: u32,
+    /// The group hands a silent worker's partitions to others after this time
+    #[arg(long, env = "KAFKA_CONSUMER_SESSION_TIMEOUT_MS", default_value_t = 45_000, value_parser = clap::value_parser!(u32).range(1_000..=3_600_000))]
+    pub kafka_consumer_session_timeout_ms: u32,
+}
+
+/// The brokers to begin with, as `host:port,host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootstrapServers(String);
+
+impl FromStr for BootstrapServers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const ALLOWED: &str = "allowed: host:port, a comma list of them, or a JSON array such as [\"localhost:9092\"]";
+        let hosts: Vec<String> = if text.trim_start().starts_with('[') {
+            serde_json::from_str(text).map_err(|_| format!("this is no JSON array of strings; {ALLOWED}"))?
+        } else {
+            text.split(',').map(str::to_owned).collect()
+        };
+        let hosts: Vec<_> = hosts.iter().map(|host| host.trim()).filter(|host| !host.is_empty()).collect();
+        let sound = |host: &&str| {
+            let port = host.rsplit_once(':').map_or(Ok(0), |(_, port)| port.parse::<u16>());
+            port.is_ok() && !host.contains(char::is_whitespace) && !host.starts_with(':')
+        };
+        if hosts.is_empty() || !hosts.iter().all(sound) {
+            return Err(ALLOWED.to_owned());
+        }
+        Ok(Self(hosts.join(",")))
+    }
+}
+
+impl std::fmt::Display for BootstrapServers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How the connection is secured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SecurityProtocol {
+    #[value(name = "PLAINTEXT")]
+    Plaintext,
+    #[value(name = "SSL")]
+    Ssl,
+    #[value(name = "SASL_PLAINTEXT")]
+    SaslPlaintext,
+    #[value(name = "SASL_SSL")]
+    SaslSsl,
+}
+
+/// How to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SaslMechanism {
+    #[value(name = "PLAIN")]
+    Plain,
+    #[value(name = "SCRAM-SHA-256")]
+    ScramSha256,
+    #[value(name = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+/// How batches are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compression {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+/// Where a group without a committed offset begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OffsetReset {
+    Earliest,
+    Latest,
+    Error,
+}
+
+fn name_of<V: ValueEnum>(value: V) -> String {
+    value.to_possible_value().map(|possible| possible.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Reads `true`, `1`, `yes`, `on` and their opposites, in any case.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("allowed: true, false, 1, 0, yes, no, on, off".to_owned()),
+    }
+}
+
+fn no_auto_commit(text: &str) -> Result<bool, String> {
+    match boolean(text)? {
+        false => Ok(false),
+        true => Err("allowed: false; a commit by the clock loses the record in hand at a crash, so offsets are \
+                     committed when their effects are"
+            .to_owned()),
+    }
+}
+
+fn acks(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "all" | "-1" => Ok("all".to_owned()),
+        _ => {
+            Err("allowed: all; a record of the outbox counts as published once every in-sync replica has it".to_owned())
+        }
+    }
+}
+
+fn topic_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() || text.len() > 200 || !text.chars().all(allowed) {
+        return Err("allowed: 1 to 200 letters, digits, dots, underscores and hyphens".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { topic_name(text) }
+}
+
+fn group_id(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.len() > 249 || text.chars().any(char::is_control) {
+        return Err("allowed: 1 to 249 characters, no control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn readable_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(problem) => Err(format!("allowed: the path of a readable PEM file; this one: {problem}")),
+    }
+}
+
+impl KafkaConfig {
+    /// How this installation names its topics and groups.
+    pub fn topic_names(&self) -> TopicNames {
+        TopicNames {
+            namespace: self.kafka_topic_namespace.clone(),
+            healthcore_prefix: self.kafka_topic_prefix.clone(),
+            ai_responses: self.kafka_topic.clone(),
+        }
+    }
+
+    /// Checks what no setting can tell alone. The message names the variables and the remedy.
+    pub fn validate(&self) -> Result<(), String> {
+        let security = &self.security;
+        let sasl = matches!(self.protocol(), SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl);
+        let credentials = security.kafka_sasl_username.is_some() && security.kafka_sasl_password.is_some();
+        if sasl && !(credentials && security.kafka_sasl_mechanism.is_some()) {
+            return Err(format!(
+                "KAFKA_SECURITY_PROTOCOL is {}: set KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD too",
+                name_of(self.protocol())
+            ));
+        }
+        if !sasl && security.kafka_sasl_mechanism.is_some() {
+            return Err("KAFKA_SASL_MECHANISM is set: set KAFKA_SECURITY_PROTOCOL to SASL_SSL too".to_owned());
+        }
+        if security.kafka_ssl_cert_file.is_some() != security.kafka_ssl_key_file.is_some() {
+            return Err("KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE belong together: set both or neither".to_owned());
+        }
+        if self.kafka_topic_min_insync_replicas > self.kafka_topic_replication_factor {
+            return Err(
+                "KAFKA_TOPIC_MIN_INSYNC_REPLICAS is larger than KAFKA_TOPIC_REPLICATION_FACTOR: no write would \
+                        ever succeed"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    fn protocol(&self) -> SecurityProtocol {
+        let security = &self.security;
+        let files = [&security.kafka_ssl_ca_file, &security.kafka_ssl_cert_file, &security.kafka_ssl_key_file];
+        let implied =
+            if files.iter().any(|file| file.is_some()) { SecurityProtocol::Ssl } else { SecurityProtocol::Plaintext };
+        security.kafka_security_protocol.unwrap_or(implied)
+    }
+
+    /// What every client has: where Kafka is and how to reach it safely. `client_id` stands unless the settings name one.
+    pub fn client(&self, client_id: &str) -> ClientConfig {
+        let security = &self.security;
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", self.kafka_bootstrap_servers.to_string())
+            .set("client.id", self.kafka_client_id.as_deref().unwrap_or(client_id))
+            .set("security.protocol", name_of(self.protocol()))
+            .set("socket.keepalive.enable", "true")
+            // The first tries after a broker's return come at once; the default grows to 10 s.
+            .set("reconnect.backoff.max.ms", "1000")
+            .set_log_level(RDKafkaLogLevel::Info);
+        let files = [
+            ("ssl.ca.location", &security.kafka_ssl_ca_file),
+            ("ssl.certificate.location", &security.kafka_ssl_cert_file),
+            ("ssl.key.location", &security.kafka_ssl_key_file),
+        ];
+        for (name, file) in files {
+            if let Some(path) = file {
+                config.set(name, path.to_string_lossy());
+            }
+        }
+        if let Some(mechanism) = security.kafka_sasl_mechanism {
+            config.set("sasl.mechanism", name_of(mechanism));
+        }
+        if let (Some(user), Some(password)) = (&security.kafka_sasl_username, &security.kafka_sasl_password) {
+            config.set("sasl.username", user).set("sasl.password", password.expose_secret());
+        }
+        config
+    }
+
+    /// A producer that loses and reorders nothing. `patience` is how long a record is tried before its delivery counts
+    /// as failed; `None` is for ever, for those who send from an outbox.
+    pub fn producer(&self, client_id: &str, patience: Option<Duration>) -> ClientConfig {
+        let producer = &self.producer;
+        let mut config = self.client(client_id);
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", &producer.kafka_producer_acks)
+            .set("batch.size", producer.kafka_producer_batch_size.to_string())
+            .set("linger.ms", producer.kafka_producer_linger_ms.to_string())
+            .set("compression.type", name_of(producer.kafka_producer_compression_type))
+            // The partitioner of Java, and of most others' clients: a key lies on one partition whoever writes it.
+            .set("partitioner", "murmur2_random")
+            .set("message.timeout.ms", patience.map_or(0, |limit| limit.as_millis().max(1)).to_string())
+            .set("message.max.bytes", "1200000")
+            .set("queue.buffering.max.kbytes", "65536");
+        if let Some(retries) = producer.kafka_producer_retries {
+            config.set("retries", retries.to_string());
+        }
+        config
+    }
+
+    /// A consumer whose offsets move only when it is told to.
+    pub fn consumer(&self, client_id: &str, group: &str) -> ClientConfig {
+        let consumer = &self.consumer;
+        let session = consumer.kafka_consumer_session_timeout_ms;
+        let mut config = self.client(client_id);
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", name_of(consumer.kafka_consumer_auto_offset_reset))
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", session.to_string())
+            .set("heartbeat.interval.ms", (session / 10).clamp(100, 3_000).to_string())
+            .set("max.poll.interval.ms", "300000")
+            .set("fetch.min.bytes", consumer.kafka_consumer_fetch_min_bytes.to_string())
+            // Back-pressure is ours; these bound what the client prefetches on its own.
+            .set("queued.max.messages.kbytes", "16384")
+            .set("queued.min.messages", "20000")
+            .set("fetch.error.backoff.ms", "100")
+            .set("check.crcs", "true")
+            .set("enable.partition.eof", "false");
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        kafka: KafkaConfig,
+    }
+
+    fn parse(args: &[&str]) -> Result<KafkaConfig, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"test").chain(args)).map(|cli| cli.kafka)
+    }
+
+    fn refusal(args: &[&str]) -> String {
+        parse(args).err().map(|problem| problem.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn servers_are_a_list_or_a_json_array() {
+        for text in ["a:9092,b:9093", "[\"a:9092\", \"b:9093\"]", " a:9092 , b:9093,"] {
+            assert_eq!(text.parse::<BootstrapServers>().map(|servers| servers.to_string()), Ok("a:9092,b:9093".into()));
+        }
+        for text in ["", "a:port", "[1]", "a b:1"] {
+            assert!(text.parse::<BootstrapServers>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_lose_records_is_refused_with_the_reason() {
+        assert!(refusal(&["--kafka-producer-acks", "1"]).contains("allowed: all"));
+        assert!(refusal(&["--kafka-consumer-enable-auto-commit", "true"]).contains("allowed: false"));
+        assert!(parse(&["--kafka-consumer-enable-auto-commit", "False", "--kafka-producer-acks", "-1"]).is_err());
+        assert!(parse(&["--kafka-consumer-enable-auto-commit", "False", "--kafka-producer-acks=-1"]).is_ok());
+    }
+
+    #[test]
+    fn certificate_files_alone_mean_tls() {
+        let file = std::env::current_exe().unwrap().display().to_string();
+        let config = parse(&["--kafka-ssl-ca-file", &file]).unwrap();
+        assert_eq!(config.client("x").get("security.protocol"), Some("SSL"));
+        assert_eq!(parse(&[]).unwrap().client("x").get("security.protocol"), Some("PLAINTEXT"));
+        let half = parse(&["--kafka-ssl-cert-file", &file]).unwrap();
+        assert!(half.validate().unwrap_err().contains("KAFKA_SSL_KEY_FILE"));
+    }
+
+    #[test]
+    fn logging_in_needs_all_its_parts() {
+        let config = parse(&["--kafka-security-protocol", "sasl_ssl"]).unwrap();
+        assert!(config.validate().unwrap_err().contains("KAFKA_SASL_PASSWORD"));
+        let config = parse(&[
+            "--kafka-security-protocol=SASL_SSL",
+            "--kafka-sasl-mechanism=SCRAM-SHA-512",
+            "--kafka-sasl-username=app",
+            "--kafka-sasl-password=secret",
+        ])
+        .unwrap();
+        config.validate().unwrap();
+        assert_eq!(config.client("x").get("sasl.mechanism"), Some("SCRAM-SHA-512"));
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,12 @@
+//! Row to record: what a transaction publishes is in Kafka if, and only if, the transaction commits, in order per key.
+
+pub mod cursor;
+mod held;
+pub mod outbox;
+pub mod relay;
+mod retention;
+mod sink;
+mod window;
+
+pub use outbox::{MIGRATOR, Outbox, PublishError, Tx};
+pub use relay::{Relay, RelayStatus};

@@ -1,0 +1,152 @@
+//! The outbox: an event is a row, written in the transaction that makes it true.
+
+use std::{fmt, sync::Arc};
+
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, migrate::Migrator};
+use thiserror::Error;
+
+use crate::contract::{
+    codec,
+    envelope::Envelope,
+    event::{Event, EventId, NewEvent},
+    headers,
+};
+
+/// Outbox and inbox tables, made in the first schema of the connection's search path.
+pub static MIGRATOR: Migrator = sqlx::migrate!("./sql");
+
+/// The largest value of a record.
+const MAX_PAYLOAD: usize = 1 << 20;
+
+/// Why an event could not be published. The transaction that it belongs to should be rolled back.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// The event is larger than a record may be.
+    #[error("the {event_type} event has {size} bytes; a record holds at most {MAX_PAYLOAD}")]
+    TooLarge { event_type: &'static str, size: usize },
+    /// The event cannot be written as JSON.
+    #[error("the {event_type} event cannot be written as JSON")]
+    Encode { event_type: &'static str, source: serde_json::Error },
+    /// The database refused the row.
+    #[error("writing the {event_type} event to the outbox failed")]
+    Write { event_type: &'static str, source: sqlx::Error },
+}
+
+/// Where a service writes its events.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    pool: PgPool,
+    source: Arc<str>,
+}
+
+impl Outbox {
+    /// The outbox in the schema of `pool`'s search path; `source` is the service's name in each event.
+    pub fn new(pool: PgPool, source: &str) -> Self {
+        Self { pool, source: source.into() }
+    }
+
+    /// Begins a transaction that can publish.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        Ok(Tx {
+            inner: self.pool.begin().await?,
+            source: Arc::clone(&self.source),
+            correlation_id: None,
+            causation_id: None,
+        })
+    }
+
+    /// The pool behind it, for reads.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+/// A transaction: what it writes and what it publishes happen together or not at all. Dropped, it is rolled back.
+pub struct Tx {
+    inner: Transaction<'static, Postgres>,
+    source: Arc<str>,
+    correlation_id: Option<String>,
+    causation_id: Option<EventId>,
+}
+
+impl fmt::Debug for Tx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tx").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Tx {
+    /// The connection, for the transaction's own statements.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    /// Events published from here on belong to the journey and have the cause of the event being handled.
+    pub(crate) fn caused_by(&mut self, event: EventId, correlation_id: Option<&str>) {
+        self.causation_id = Some(event);
+        self.correlation_id = correlation_id.map(str::to_owned);
+    }
+
+    /// Publishes an event once this transaction commits.
+    ///
+    /// Call it after the write that the event tells of: the row's place in the order is drawn here, and only while the
+    /// lock of the changed row is held is that the order of the changes.
+    ///
+    /// # Errors
+    /// When the event is too large or the database refuses the row.
+    pub async fn publish<E: Event>(&mut self, mut event: NewEvent<E>) -> Result<EventId, PublishError> {
+        event.causation_id = event.causation_id.or(self.causation_id);
+        event.correlation_id = event.correlation_id.or_else(|| self.correlation_id.clone());
+        let envelope = Envelope::seal(event, &self.source);
+        let encode = |source| PublishError::Encode { event_type: E::TYPE, source };
+        let payload = codec::encode(&envelope).map_err(encode)?;
+        if payload.len() > MAX_PAYLOAD {
+            return Err(PublishError::TooLarge { event_type: E::TYPE, size: payload.len() });
+        }
+        let headers: serde_json::Map<String, serde_json::Value> =
+            headers::of(&envelope).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let headers = serde_json::to_string(&headers).map_err(encode)?;
+        self.append(E::TOPIC.name, &envelope.data.key(), &headers, &payload)
+            .await
+            .map_err(|source| PublishError::Write { event_type: E::TYPE, source })?;
+        Ok(envelope.event_id)
+    }
+
+    /// Publishes a record as it stands: `headers` is a JSON object of strings. For what is no event, such as a dead letter
+    /// with foreign bytes.
+    ///
+    /// # Errors
+    /// When the database refuses the row.
+    pub async fn publish_raw(
+        &mut self,
+        topic: &crate::contract::topics::TopicSpec,
+        key: &str,
+        headers: &[(&str, String)],
+        payload: &[u8],
+    ) -> Result<(), sqlx::Error> {
+        let object: serde_json::Map<String, serde_json::Value> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        self.append(topic.name, key, &serde_json::Value::Object(object).to_string(), payload).await
+    }
+
+    async fn append(&mut self, topic: &str, key: &str, headers: &str, payload: &[u8]) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT INTO outbox (topic, key, headers, payload) VALUES ($1, $2, $3::text::json, $4)")
+            .bind(topic)
+            .bind(key)
+            .bind(headers)
+            .bind(payload)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes it so.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.inner.commit().await
+    }
+
+    /// Undoes it.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        self.inner.rollback().await
+    }
+}
