@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rdkafka::{ClientContext, config::RDKafkaLogLevel, error::KafkaError};
+use rdkafka::{ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError};
 
 /// The last error that the client met by itself, such as a refused password. Delivery reports and time-outs do not tell
 /// it, so whoever reports those adds it.
@@ -47,3 +47,5 @@ impl ClientContext for Client {
         self.last_error.set(reason.to_owned());
     }
 }
+
+impl ConsumerContext for Client {}

@@ -1,5 +1,6 @@
 //! Row to record: what a transaction publishes is in Kafka if, and only if, the transaction commits, in order per key.
 
+mod command;
 pub mod cursor;
 mod held;
 pub mod outbox;
@@ -8,5 +9,6 @@ mod retention;
 mod sink;
 mod window;
 
+pub use command::{RelayCommand, RelayCommandError};
 pub use outbox::{MIGRATOR, Outbox, PublishError, Tx};
 pub use relay::{Relay, RelayStatus};

@@ -1,0 +1,134 @@
+//! Watching topics without a group: nothing is committed, nobody else is disturbed. For tools.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+    message::Headers as _,
+};
+use thiserror::Error;
+
+use super::{client::Client, config::KafkaConfig};
+use crate::contract::headers::Headers;
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// With the oldest record that is kept.
+    Beginning,
+    /// With what comes from now on.
+    Now,
+}
+
+/// Why topics cannot be watched.
+#[derive(Debug, Error)]
+pub enum TailError {
+    #[error("Kafka at {servers} did not answer{hint}")]
+    Away { servers: String, hint: String, source: Box<KafkaError> },
+    #[error("Kafka has no topic {0}; is the name right, and has its owner been started once?")]
+    NoTopic(String),
+    #[error("watching failed")]
+    Kafka(#[from] Box<KafkaError>),
+}
+
+/// A record as it stands.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    pub key: Option<Vec<u8>>,
+    pub payload: Vec<u8>,
+    pub headers: Headers,
+}
+
+/// Watches some topics. All calls block: use it from a thread that may.
+pub struct Tail {
+    consumer: BaseConsumer<Client>,
+    /// The end of each partition when it was opened, where there was something.
+    ends: Vec<(String, i32, i64)>,
+}
+
+impl std::fmt::Debug for Tail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tail").field("ends", &self.ends).finish_non_exhaustive()
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+impl Tail {
+    /// Opens topics by their names in Kafka.
+    ///
+    /// # Errors
+    /// When Kafka is away or has no such topic.
+    pub fn open(config: &KafkaConfig, client_id: &str, topics: &[String], from: From) -> Result<Self, TailError> {
+        let context = Client::default();
+        let last_error = context.last_error.clone();
+        let mut settings = config.consumer(client_id, "tail-never-commits");
+        settings.set("fetch.wait.max.ms", "100");
+        let consumer: BaseConsumer<Client> = settings.create_with_context(context).map_err(Box::new)?;
+        let away = |source| TailError::Away {
+            servers: config.kafka_bootstrap_servers.to_string(),
+            hint: last_error.get().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+            source: Box::new(source),
+        };
+        let mut list = TopicPartitionList::new();
+        let mut ends = Vec::new();
+        for topic in topics {
+            let metadata = consumer.fetch_metadata(Some(topic), LIMIT).map_err(away)?;
+            let partitions = metadata.topics().first().map(|topic| topic.partitions()).unwrap_or_default();
+            if partitions.is_empty() {
+                return Err(TailError::NoTopic(topic.clone()));
+            }
+            for partition in partitions {
+                let (low, high) = consumer.fetch_watermarks(topic, partition.id(), LIMIT).map_err(away)?;
+                let begin = if from == From::Beginning { low } else { high };
+                list.add_partition_offset(topic, partition.id(), Offset::Offset(begin)).map_err(Box::new)?;
+                if begin < high {
+                    ends.push((topic.clone(), partition.id(), high));
+                }
+            }
+        }
+        consumer.assign(&list).map_err(Box::new)?;
+        Ok(Self { consumer, ends })
+    }
+
+    /// The next record, if one comes within `patience`.
+    pub fn read(&mut self, patience: Duration) -> Result<Option<Seen>, TailError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let message = match self.consumer.poll(left) {
+                None => return Ok(None),
+                // What the client mends by itself is no reason to stop watching.
+                Some(Err(_)) if !left.is_zero() => continue,
+                Some(Err(error)) => return Err(Box::new(error).into()),
+                Some(Ok(message)) => message,
+            };
+            self.ends.retain(|(topic, partition, end)| {
+                (topic.as_str(), *partition) != (message.topic(), message.partition()) || message.offset() + 1 < *end
+            });
+            let headers = message.headers().map(|headers| {
+                let pairs =
+                    headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()));
+                Headers::new(pairs.collect())
+            });
+            return Ok(Some(Seen {
+                topic: message.topic().to_owned(),
+                partition: message.partition(),
+                offset: message.offset(),
+                key: message.key().map(<[u8]>::to_vec),
+                payload: message.payload().unwrap_or_default().to_vec(),
+                headers: headers.unwrap_or_default(),
+            }));
+        }
+    }
+
+    /// Whether everything was read that was there when it was opened.
+    pub fn is_past_the_opening(&self) -> bool {
+        self.ends.is_empty()
+    }
+}

@@ -1,0 +1,11 @@
+//! The road against a real Kafka and a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
+mod consuming;
+mod dead_letters;
+mod outage;
+mod publishing;
+mod rebalancing;
+mod relay_order;
+mod support;

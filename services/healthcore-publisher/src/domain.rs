@@ -1,0 +1,115 @@
+//! What the record knows of patients and appointments, and the rules by which what a caller said becomes part of it. No
+//! database, no Kafka.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use serde::Serialize;
+
+/// A patient as the API shows one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Patient {
+    pub id: i64,
+    pub name: String,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub date_of_birth: Option<NaiveDate>,
+    pub last_contact_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// An appointment as the API shows one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Appointment {
+    pub id: i64,
+    pub patient_id: Option<i64>,
+    pub patient_name: String,
+    pub dentist: String,
+    pub date: NaiveDate,
+    pub time: NaiveTime,
+    pub starts_at: DateTime<Utc>,
+    pub service: Option<String>,
+    pub notes: Option<String>,
+    pub status: String,
+    pub reason: Option<String>,
+    pub call_id: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Why a booking is held for a person to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReviewReason {
+    /// Somebody else has the slot.
+    SlotTaken,
+    /// Nobody, or more than one, is known by that name.
+    UnknownPatient,
+}
+
+impl ReviewReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SlotTaken => "slot_taken",
+            Self::UnknownPatient => "unknown_patient",
+        }
+    }
+}
+
+/// What two callers who give the same contact must not do at the same time, lest one patient becomes two. Sorted, so that
+/// two who share both never wait for each other.
+pub fn contact_locks(email: Option<&str>, phones: [Option<&str>; 2], name: &str) -> Vec<String> {
+    let email = email.map(|address| format!("email {}", address.to_lowercase()));
+    let phones = phones.into_iter().flatten().map(|number| format!("phone {number}"));
+    let mut locks: Vec<String> = email.into_iter().chain(phones).collect();
+    if locks.is_empty() {
+        locks.push(format!("name {}", name.to_lowercase()));
+    }
+    locks.sort();
+    locks.dedup();
+    locks
+}
+
+/// Picks the patient that a booking is for: of those that the same call spoke of, the one of that name, or the only one;
+/// else the only one in the record who has that name.
+pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[i64]) -> Option<i64> {
+    let same_name = |(_, name): &&(i64, String)| name.to_lowercase() == named.to_lowercase();
+    if let Some((id, _)) = of_call.iter().find(same_name) {
+        return Some(*id);
+    }
+    match (of_call, of_name) {
+        ([(id, name)], _) if is_part_of(named, name) => Some(*id),
+        (_, [id]) => Some(*id),
+        _ => None,
+    }
+}
+
+/// Whether every word of `part` is a word of `whole`: a caller books as "John" and was registered as "John Doe".
+fn is_part_of(part: &str, whole: &str) -> bool {
+    let whole = whole.to_lowercase();
+    let words: Vec<&str> = whole.split_whitespace().collect();
+    part.to_lowercase().split_whitespace().all(|word| words.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_who_share_a_contact_lock_the_same_in_the_same_order() {
+        let one = contact_locks(Some("A@x.org"), [Some("1"), Some("+1")], "n");
+        let other = contact_locks(Some("a@X.org"), [Some("+1"), Some("1")], "m");
+        assert_eq!(one, other);
+        assert_eq!(contact_locks(None, [None, None], "Zoë"), ["name zoë"]);
+    }
+
+    #[test]
+    fn a_booking_finds_its_patient() {
+        let call = [(1, "John Doe".to_owned())];
+        let pair = [(1, "John Doe".to_owned()), (2, "Jane Doe".to_owned())];
+        assert_eq!(patient_of_booking("john doe", &call, &[]), Some(1));
+        assert_eq!(patient_of_booking("John", &call, &[]), Some(1));
+        assert_eq!(patient_of_booking("Jane Doe", &pair, &[]), Some(2));
+        assert_eq!(patient_of_booking("Mary Major", &call, &[]), None, "a call for somebody else");
+        assert_eq!(patient_of_booking("Mary Major", &call, &[7]), Some(7));
+        assert_eq!(patient_of_booking("Mary Major", &[], &[7, 8]), None, "two of that name");
+    }
+}

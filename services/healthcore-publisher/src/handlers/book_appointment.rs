@@ -1,0 +1,44 @@
+//! The AI confirmed a booking: the appointment is in the book, or held for a person to look at.
+
+use events::{
+    consume::{Handler, Received},
+    contract::schema::voice::BookingConfirmationV1,
+    flow::error::HandlerError,
+    publish::Tx,
+};
+
+use super::ACTOR;
+use crate::{
+    domain::{self, ReviewReason},
+    store,
+};
+
+#[derive(Debug)]
+pub struct BookAppointment {
+    /// The practice's, such as `Europe/Berlin`.
+    pub time_zone: String,
+}
+
+impl Handler for BookAppointment {
+    const NAME: &'static str = "book-appointment";
+    type Event = BookingConfirmationV1;
+    type Plan = ();
+
+    async fn apply(&self, event: &Received<BookingConfirmationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
+        let said = &event.data;
+        let tx = tx.connection();
+        store::tell_cause(tx, ACTOR, event.metadata.correlation_id.as_deref(), &event.id.to_string()).await?;
+        let of_call = store::patients_of_call(tx, &said.call_id).await?;
+        let of_name = store::patients_of_name(tx, &said.patient_name).await?;
+        let patient = domain::patient_of_booking(&said.patient_name, &of_call, &of_name);
+        let review = match store::slot_holder(tx, &said.dentist, said.date, said.time).await? {
+            // Said again, perhaps in another call: it is booked already.
+            Some(holder) if patient.is_some() && holder.patient_id == patient => return Ok(()),
+            Some(_) => Some(ReviewReason::SlotTaken),
+            None if patient.is_none() => Some(ReviewReason::UnknownPatient),
+            None => None,
+        };
+        store::create_appointment(tx, said, patient, &self.time_zone, review).await?;
+        Ok(())
+    }
+}
