@@ -136,6 +136,9 @@ impl Consumer {
     /// When the settings are refused or the thread cannot be started. An outage of Kafka is waited out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), BuildError> {
         let Self { builder, status } = self;
+        // Whoever drops this future without a word must not leave a thread behind that keeps the partitions.
+        let shutdown = shutdown.child_token();
+        let _stop_the_thread = shutdown.clone().drop_guard();
         let names = builder.config.topic_names();
         let specs: BTreeMap<&str, &'static TopicSpec> =
             builder.handlers.iter().map(|handler| (handler.topic().name, handler.topic())).collect();

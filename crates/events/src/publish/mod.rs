@@ -12,3 +12,4 @@ mod window;
 pub use command::{RelayCommand, RelayCommandError};
 pub use outbox::{MIGRATOR, Outbox, PublishError, Tx};
 pub use relay::{Relay, RelayStatus};
+pub use retention::forget;

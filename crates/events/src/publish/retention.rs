@@ -15,7 +15,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(36 * 3600);
 ///
 /// The lock shuts writers out for a moment, so that no row can be in the making while its slot is looked through; where it
 /// is not to be had at once, the slot waits for the next time.
-pub(super) async fn forget(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
+pub async fn forget(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
     for slot in SLOTS {
         let mut tx = connection.begin().await?;
         sqlx::query("SET LOCAL lock_timeout = '50ms'").execute(&mut *tx).await?;

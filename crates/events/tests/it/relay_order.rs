@@ -160,7 +160,8 @@ async fn run(mut reader: impl Reader, long_writer: bool) -> Outcome {
     let done = Arc::clone(&writing);
     let seed = fastrand::u64(..);
     println!("seed {seed}");
-    let writers: Vec<_> = (0..WRITERS).map(|writer| tokio::spawn(write(pool.clone(), seed.wrapping_add(writer)))).collect();
+    let writers: Vec<_> =
+        (0..WRITERS).map(|writer| tokio::spawn(write(pool.clone(), seed.wrapping_add(writer)))).collect();
     let all = tokio::spawn(async move {
         for writer in writers {
             writer.await.unwrap();

@@ -1,0 +1,171 @@
+//! Records become effects: once each, in order per key, and no key waits for another.
+
+use events::{
+    consume::{BuildError, Handler, Received},
+    contract::schema::voice::PatientCreationV1,
+    flow::error::HandlerError,
+    publish::Tx,
+};
+use test_kit::wait::wait_until;
+
+use crate::support::{LONG, Rig, said};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_has_one_effect_however_often_it_is_delivered() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let repeated = said("call-0", "said thrice");
+    for _ in 0..3 {
+        rig.send(repeated.clone()).await;
+    }
+    for call in 1..50 {
+        rig.send(said(&format!("call-{call}"), "once")).await;
+    }
+    let consumer = rig.consume("w").await;
+    rig.wait_until_committed().await;
+    let effects = rig.effects().await;
+    assert_eq!(effects.len(), 50);
+    assert_eq!(effects.iter().filter(|(call, _)| call == "call-0").count(), 1);
+    consumer.stop().await;
+
+    // Everything once more, as after a lost commit.
+    let topic = rig.topic(&events::contract::topics::AI_RESPONSES);
+    for record in test_kit::kafka::read_topic_to_end(&rig.servers(), &topic).await {
+        rig.send_raw(record.key.as_deref(), &record.payload.unwrap_or_default(), &[]).await;
+    }
+    let consumer = rig.consume("w").await;
+    rig.wait_until_committed().await;
+    assert_eq!(rig.effects().await.len(), 50);
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_one_key_are_applied_in_order_and_keys_side_by_side() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    for number in 0..40 {
+        for call in 0..12 {
+            // Some take longer than their successors, some fail first.
+            let name = match (number + call) % 7 {
+                0 => format!("slow {}", 5 + call),
+                3 => "flaky 1".to_owned(),
+                _ => format!("quick {number}"),
+            };
+            rig.send(said(&format!("call-{call}"), &name)).await;
+        }
+    }
+    let ids: Vec<(String, uuid::Uuid)> = sent(&rig).await;
+    let consumer = rig.consume("w").await;
+    rig.wait_for_effects(480).await;
+    let applied: Vec<(String, uuid::Uuid)> =
+        sqlx::query_as("SELECT call_id, event_id FROM effects ORDER BY id").fetch_all(rig.pool()).await.unwrap();
+    for call in 0..12 {
+        let of_call = |all: &[(String, uuid::Uuid)]| -> Vec<uuid::Uuid> {
+            all.iter().filter(|(key, _)| *key == format!("call-{call}")).map(|(_, id)| *id).collect()
+        };
+        assert_eq!(of_call(&applied), of_call(&ids));
+    }
+    consumer.stop().await;
+}
+
+async fn sent(rig: &Rig) -> Vec<(String, uuid::Uuid)> {
+    let topic = rig.topic(&events::contract::topics::AI_RESPONSES);
+    let mut records = test_kit::kafka::read_topic_to_end(&rig.servers(), &topic).await;
+    records.sort_by_key(|record| (record.partition, record.offset));
+    let id = |record: &test_kit::kafka::TestRecord| {
+        let value: serde_json::Value = serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap();
+        value["event_id"].as_str().unwrap().parse().unwrap()
+    };
+    records.iter().map(|record| (String::from_utf8(record.key.clone().unwrap()).unwrap(), id(record))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_and_a_failing_key_hold_up_nobody() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    rig.send(said("slow", "slow 3000")).await;
+    rig.send(said("failing", "flaky 3")).await;
+    for call in 0..100 {
+        rig.send(said(&format!("call-{call}"), "quick")).await;
+    }
+    let consumer = rig.consume("w").await;
+    rig.wait_for_effects(102).await;
+    let effects = rig.effects().await;
+    assert_eq!(effects.last().map(|(call, _)| call.as_str()), Some("slow"), "a hundred others were done before it");
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_offset_passes_open_work() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    // One key, so one partition: the slow one first, others of other keys that share its partition behind it.
+    let (partition, slow) = rig.send(said("slow", "slow 5000")).await;
+    let mut behind = 0;
+    for call in 0..60 {
+        let (other, _) = rig.send(said(&format!("call-{call}"), "quick")).await;
+        behind += usize::from(other == partition);
+    }
+    assert!(behind > 0, "some keys share the partition");
+    let consumer = rig.consume("w").await;
+    rig.wait_for_effects(60).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    assert_eq!(rig.effects().await.len(), 60, "the slow one is still at it");
+    let committed = rig.committed().await;
+    let at = committed.iter().find(|(of, _)| *of == partition).map_or(-1, |(_, offset)| *offset);
+    assert!(at <= slow, "committed {at} while {slow} was open");
+    rig.wait_until_committed().await;
+    assert_eq!(rig.effects().await.len(), 61);
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_in_the_shape_of_an_earlier_producer_is_handled() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let value = br#"{"call_id":"test-123","response_type":"PATIENT_CREATION","data":{"name":"Test User",
+        "email":"test@email.com","phone":"555-1234","date_of_birth":"01/15/1990"}}"#;
+    rig.send_raw(None, value, &[]).await;
+    let consumer = rig.consume("w").await;
+    rig.wait_for_effects(1).await;
+    assert_eq!(rig.effects().await, [("test-123".to_owned(), "Test User".to_owned())]);
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_stopped_finishes_what_it_began_and_commits_it() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    for call in 0..20 {
+        rig.send(said(&format!("call-{call}"), "slow 400")).await;
+    }
+    let consumer = rig.consume("w").await;
+    wait_until("it is at work", LONG, || async { !rig.effects().await.is_empty() }).await;
+    consumer.stop().await;
+    let done = rig.effects().await.len() as i64;
+    let committed: i64 = rig.committed().await.iter().map(|(_, offset)| (*offset).max(0)).sum();
+    assert!(committed <= done && done <= 20, "committed {committed} of {done} done");
+    let consumer = rig.consume("w").await;
+    rig.wait_until_committed().await;
+    assert_eq!(rig.effects().await.len(), 20);
+    consumer.stop().await;
+}
+
+struct Impostor;
+
+impl Handler for Impostor {
+    const NAME: &'static str = "do-as-said";
+    type Event = PatientCreationV1;
+    type Plan = ();
+
+    async fn apply(&self, _: &Received<PatientCreationV1>, _: (), _: &mut Tx) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn two_handlers_of_one_name_are_refused_at_start() {
+    let rig = Rig::new().await;
+    let refused = rig.builder("w").handle(Impostor).build();
+    assert!(matches!(refused, Err(BuildError::SameName("do-as-said"))));
+}

@@ -1,0 +1,45 @@
+//! Kafka away: writers do not notice, and when it is back everything goes out in order, without a restart.
+
+use std::time::{Duration, Instant};
+
+use events::contract::topics::AI_RESPONSES;
+use test_kit::{broker::Broker, kafka};
+
+use crate::support::{LONG, Rig, said};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_kafka_delays_nobody_and_loses_and_reorders_nothing() {
+    let mut broker = Broker::start().await;
+    let rig = Rig::with(&broker.bootstrap(), &[]).await;
+    let (relay, _) = rig.relay();
+    let mut slowest = Duration::ZERO;
+    let mut number = 0;
+    let mut publish = async |count: usize| {
+        for _ in 0..count {
+            let began = Instant::now();
+            let mut tx = rig.outbox.begin().await.unwrap();
+            tx.publish(said("call-1", &number.to_string())).await.unwrap();
+            tx.commit().await.unwrap();
+            slowest = slowest.max(began.elapsed());
+            number += 1;
+        }
+    };
+    publish(100).await;
+    let topic = rig.topic(&AI_RESPONSES);
+    assert!(kafka::read_topic(&rig.servers(), &topic, 100, LONG).await.len() >= 100);
+    broker.kill();
+    publish(300).await;
+    broker.start_again().await;
+    publish(100).await;
+    let records = kafka::read_topic(&rig.servers(), &topic, 500, LONG).await;
+    let mut names: Vec<usize> = Vec::new();
+    for record in &records {
+        let value: serde_json::Value = serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap();
+        let name = value["data"]["name"].as_str().unwrap().parse().unwrap();
+        // The client of a relay that goes on resends nothing that was acknowledged, and an idempotent one nothing twice.
+        names.push(name);
+    }
+    assert_eq!(names, (0..500).collect::<Vec<_>>());
+    println!("slowest commit {slowest:?}");
+    relay.stop().await;
+}

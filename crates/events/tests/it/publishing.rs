@@ -1,0 +1,189 @@
+//! Rows become records: all that was committed, nothing that was not, in order per key.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use events::{
+    contract::topics::AI_RESPONSES,
+    publish::{Relay, cursor},
+};
+use sqlx::Connection;
+use test_kit::{
+    kafka::{self, TestRecord},
+    wait::wait_until,
+};
+
+use crate::support::{LONG, Rig, said};
+
+/// For each key the names in the order of the log, repeats left out.
+fn order(records: &[TestRecord]) -> BTreeMap<String, Vec<String>> {
+    let mut sorted: Vec<_> = records.iter().collect();
+    sorted.sort_by_key(|record| (record.partition, record.offset));
+    let mut seen = BTreeSet::new();
+    let mut order: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for record in sorted {
+        let value: serde_json::Value = serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap();
+        if seen.insert(value["event_id"].as_str().unwrap().to_owned()) {
+            let key = String::from_utf8(record.key.clone().unwrap()).unwrap();
+            order.entry(key).or_default().push(value["data"]["name"].as_str().unwrap().to_owned());
+        }
+    }
+    order
+}
+
+async fn publish(rig: &Rig, call: &str, name: &str) {
+    let mut tx = rig.outbox.begin().await.unwrap();
+    tx.publish(said(call, name)).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn records(rig: &Rig, at_least: usize) -> Vec<TestRecord> {
+    let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), at_least, LONG).await;
+    assert!(records.len() >= at_least, "{} of {at_least} records", records.len());
+    records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_is_published_with_its_envelope_and_headers() {
+    let rig = Rig::new().await;
+    let mut undone = rig.outbox.begin().await.unwrap();
+    undone.publish(said("call-1", "rolled back")).await.unwrap();
+    undone.rollback().await.unwrap();
+    let mut tx = rig.outbox.begin().await.unwrap();
+    let id = tx.publish(said("call-1", "Zoë Krüger")).await.unwrap();
+    tx.commit().await.unwrap();
+    let (relay, status) = rig.relay();
+    let records = records(&rig, 1).await;
+    assert_eq!(records.len(), 1);
+    let value: serde_json::Value = serde_json::from_slice(records[0].payload.as_deref().unwrap()).unwrap();
+    assert_eq!(value["event_id"], id.to_string());
+    assert_eq!(value["event_type"], "ai_response.patient_creation");
+    assert_eq!(value["data"]["name"], "Zoë Krüger");
+    assert_eq!(value["metadata"]["source"], "test-service");
+    assert_eq!(value["metadata"]["version"], "1.0");
+    let headers: BTreeMap<_, _> = records[0].headers.iter().cloned().collect();
+    assert_eq!(headers["ce_id"], id.to_string().into_bytes());
+    assert_eq!(headers["ce_type"], b"ai_response.patient_creation");
+    assert_eq!(headers["content-type"], b"application/json");
+    assert_eq!(headers["correlation_id"], b"call-1");
+    assert!(status.check().is_ok() && status.is_active());
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_dies_is_followed_by_another_that_loses_and_reorders_nothing() {
+    let rig = Rig::new().await;
+    const CALLS: usize = 10;
+    const EVENTS: usize = 200;
+    let writer = async {
+        for number in 0..EVENTS {
+            for call in 0..CALLS {
+                publish(&rig, &format!("call-{call}"), &number.to_string()).await;
+            }
+        }
+    };
+    let relays = async {
+        for _ in 0..4 {
+            let (relay, status) = rig.relay();
+            wait_until("the relay is active", LONG, || async { status.is_active() }).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            relay.abort();
+        }
+        rig.relay().0
+    };
+    let ((), relay) = tokio::join!(writer, relays);
+    wait_until("everything is published", LONG, || async {
+        let open: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM outbox o, outbox_cursor c WHERE NOT pg_visible_in_snapshot(o.xid, c.snapshot)",
+        )
+        .fetch_one(rig.pool())
+        .await
+        .unwrap();
+        open == 0
+    })
+    .await;
+    relay.stop().await;
+    let order = order(&kafka::read_topic_to_end(&rig.servers(), &rig.topic(&AI_RESPONSES)).await);
+    let expected: Vec<String> = (0..EVENTS).map(|number| number.to_string()).collect();
+    assert_eq!(order.len(), CALLS);
+    for (call, names) in order {
+        assert_eq!(names, expected, "{call}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_one_relay_is_active_and_another_takes_over() {
+    let rig = Rig::new().await;
+    let (first, one) = rig.relay();
+    wait_until("the first is active", LONG, || async { one.is_active() }).await;
+    let (second, other) = rig.relay();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!other.is_active(), "two at once");
+    first.stop().await;
+    wait_until("the second takes over", Duration::from_secs(10), || async { other.is_active() }).await;
+    publish(&rig, "call-1", "after the takeover").await;
+    records(&rig, 1).await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_kafka_refuses_holds_its_key_and_nobody_else() {
+    let rig = Rig::new().await;
+    let row = "INSERT INTO outbox (topic, key, headers, payload) VALUES ('ai-responses', 'call-1', '{}', $1)";
+    sqlx::query(row).bind(vec![b'x'; 1_100_000]).execute(rig.pool()).await.unwrap();
+    publish(&rig, "call-1", "behind it").await;
+    publish(&rig, "call-2", "another key").await;
+    let (relay, status) = rig.relay();
+    let read = records(&rig, 1).await;
+    wait_until("readiness tells it", LONG, || async { status.check().is_err_and(|why| why.contains("1 keys")) }).await;
+    assert_eq!(order(&read).into_keys().collect::<Vec<_>>(), ["call-2"]);
+    let held: Vec<(String, String)> =
+        sqlx::query_as("SELECT key, reason FROM outbox_held ORDER BY id").fetch_all(rig.pool()).await.unwrap();
+    assert_eq!(held.len(), 2);
+    assert!(held[0].1.contains("larger") && held[1].1.contains("held"), "{held:?}");
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_rows_are_kept_for_a_while_and_then_go_as_a_whole_slot() {
+    let rig = Rig::new().await;
+    for call in 0..10 {
+        publish(&rig, &format!("call-{call}"), "old").await;
+    }
+    sqlx::query("UPDATE outbox SET created_at = created_at - interval '25 hours'").execute(rig.pool()).await.unwrap();
+    let (relay, _) = rig.relay();
+    records(&rig, 10).await;
+    relay.stop().await;
+    let mut connection = rig.pool().acquire().await.unwrap().detach();
+    let keep = Duration::from_secs(24 * 3600);
+    // One row that is not published keeps its slot.
+    publish(&rig, "call-1", "not published").await;
+    sqlx::query("UPDATE outbox SET created_at = created_at - interval '25 hours'").execute(rig.pool()).await.unwrap();
+    events::publish::forget(&mut connection, keep).await.unwrap();
+    let rows = "SELECT count(*) FROM outbox";
+    assert_eq!(sqlx::query_scalar::<_, i64>(rows).fetch_one(rig.pool()).await.unwrap(), 11);
+    cursor::reset(&mut connection, cursor::Reset::StartHere).await.unwrap();
+    events::publish::forget(&mut connection, keep).await.unwrap();
+    assert_eq!(sqlx::query_scalar::<_, i64>(rows).fetch_one(rig.pool()).await.unwrap(), 0);
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_another_cluster_is_refused_until_a_person_chooses() {
+    let rig = Rig::new().await;
+    publish(&rig, "call-1", "kept").await;
+    sqlx::query("UPDATE outbox_cursor SET system_identifier = 1").execute(rig.pool()).await.unwrap();
+    let relay = Relay::new(rig.pool().clone(), rig.config.clone(), "voice-ingest");
+    let status = relay.status();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let task = tokio::spawn(relay.run(stop.clone()));
+    wait_until("it says so", LONG, || async { status.check().is_err_and(|why| why.contains("relay reset")) }).await;
+    let mut connection = rig.pool().acquire().await.unwrap();
+    cursor::reset(&mut connection, cursor::Reset::PublishAgain).await.unwrap();
+    records(&rig, 1).await;
+    wait_until("readiness is back", LONG, || async { status.check().is_ok() }).await;
+    stop.cancel();
+    task.await.unwrap();
+}

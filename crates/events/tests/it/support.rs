@@ -1,0 +1,243 @@
+//! What the tests of this crate share: a database with an outbox, settings of their own name space, a handler that does
+//! what its event says.
+
+use std::time::Duration;
+
+use clap::Parser;
+use events::{
+    consume::{Consumer, ConsumerBuilder, ConsumerStatus, Handler, Received},
+    contract::{
+        codec,
+        envelope::Envelope,
+        event::{Event, NewEvent},
+        headers,
+        schema::voice::PatientCreationV1,
+        topics::{AI_RESPONSES, DEAD_LETTER_QUEUE, TopicSpec},
+    },
+    flow::{error::HandlerError, retry::RetryPolicy},
+    kafka::{admin, config::KafkaConfig},
+    publish::{MIGRATOR, Outbox, Relay, RelayStatus, Tx},
+};
+use sqlx::PgPool;
+use test_kit::{kafka, postgres::TestDatabase, stack, wait::wait_until};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything here takes, so that only what hangs fails by it.
+pub const LONG: Duration = Duration::from_secs(60);
+
+pub async fn outbox_database() -> TestDatabase {
+    let database = TestDatabase::create().await;
+    MIGRATOR.run(database.pool()).await.unwrap();
+    database
+}
+
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    kafka: KafkaConfig,
+}
+
+/// Settings for a broker, in a name space.
+pub fn settings(bootstrap: &str, namespace: &str, more: &[&str]) -> KafkaConfig {
+    let own = [
+        "test",
+        "--kafka-bootstrap-servers",
+        bootstrap,
+        "--kafka-topic-namespace",
+        namespace,
+        "--kafka-consumer-session-timeout-ms",
+        "6000",
+    ];
+    Settings::parse_from(own.iter().chain(more)).kafka
+}
+
+/// A database and a name space of Kafka of their own.
+pub struct Rig {
+    pub database: TestDatabase,
+    pub config: KafkaConfig,
+    pub outbox: Outbox,
+}
+
+impl Rig {
+    pub async fn new() -> Self {
+        Self::with(&stack::kafka(), &[]).await
+    }
+
+    pub async fn with(bootstrap: &str, more: &[&str]) -> Self {
+        let database = outbox_database().await;
+        sqlx::raw_sql(
+            "CREATE TABLE effects (id bigserial, event_id uuid NOT NULL, call_id text NOT NULL, name text NOT NULL,
+                                   worker text NOT NULL)",
+        )
+        .execute(database.pool())
+        .await
+        .unwrap();
+        let config = settings(bootstrap, &kafka::namespace(), more);
+        let outbox = Outbox::new(database.pool().clone(), "test-service");
+        Self { database, config, outbox }
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        self.database.pool()
+    }
+
+    pub fn servers(&self) -> String {
+        self.config.kafka_bootstrap_servers.to_string()
+    }
+
+    pub fn topic(&self, spec: &TopicSpec) -> String {
+        self.config.topic_names().in_kafka(spec)
+    }
+
+    pub fn group(&self) -> String {
+        self.config.topic_names().group("test-group")
+    }
+
+    pub async fn create_topics(&self) {
+        admin::ensure(&self.config, "test", &[&AI_RESPONSES, &DEAD_LETTER_QUEUE]).await.unwrap();
+    }
+
+    /// Puts an event into Kafka as another service would.
+    pub async fn send(&self, event: NewEvent<PatientCreationV1>) -> (i32, i64) {
+        let envelope = Envelope::seal(event, "another-service");
+        let headers = headers::of(&envelope);
+        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let value = codec::encode(&envelope).unwrap();
+        self.send_raw(Some(envelope.data.key().as_bytes()), &value, &headers).await
+    }
+
+    pub async fn send_raw(&self, key: Option<&[u8]>, value: &[u8], headers: &[(&str, &[u8])]) -> (i32, i64) {
+        kafka::produce(&self.servers(), &self.topic(&AI_RESPONSES), key, value, headers).await
+    }
+
+    pub fn builder(&self, worker: &str) -> ConsumerBuilder {
+        Consumer::builder(self.config.clone(), "test-group", "test-service", self.outbox.clone())
+            .handle(DoAsSaid { worker: worker.to_owned() })
+            .retry(RetryPolicy { base: Duration::from_millis(20), max_attempts: 4, ..RetryPolicy::default() })
+    }
+
+    pub async fn consume(&self, worker: &str) -> Running {
+        Running::consumer(self.builder(worker).build().unwrap()).await
+    }
+
+    pub fn relay(&self) -> (Running, RelayStatus) {
+        let relay = Relay::new(self.pool().clone(), self.config.clone(), "voice-ingest");
+        let status = relay.status();
+        let token = CancellationToken::new();
+        let task = tokio::spawn(relay.run(token.clone()));
+        (Running { token, task, status: None }, status)
+    }
+
+    /// What was done, in its order: call and name.
+    pub async fn effects(&self) -> Vec<(String, String)> {
+        sqlx::query_as("SELECT call_id, name FROM effects ORDER BY id").fetch_all(self.pool()).await.unwrap()
+    }
+
+    pub async fn wait_for_effects(&self, count: usize) {
+        wait_until(&format!("{count} effects"), LONG, || async { self.effects().await.len() >= count }).await;
+    }
+
+    /// Waits until the group has committed everything that is in the topic.
+    pub async fn wait_until_committed(&self) {
+        let topic = self.topic(&AI_RESPONSES);
+        let ends: i64 = kafka::read_topic_to_end(&self.servers(), &topic).await.len() as i64;
+        wait_until("all offsets are committed", LONG, || async {
+            self.committed().await.iter().map(|(_, offset)| (*offset).max(0)).sum::<i64>() >= ends
+        })
+        .await;
+    }
+
+    pub async fn committed(&self) -> Vec<(i32, i64)> {
+        kafka::committed(&self.servers(), &self.group(), &self.topic(&AI_RESPONSES)).await
+    }
+
+    pub async fn dead_letters(&self, at_least: usize) -> Vec<kafka::TestRecord> {
+        kafka::read_topic(&self.servers(), &self.topic(&DEAD_LETTER_QUEUE), at_least, LONG).await
+    }
+}
+
+/// An event whose name says what its handler does.
+pub fn said(call: &str, name: &str) -> NewEvent<PatientCreationV1> {
+    NewEvent::fact(PatientCreationV1 {
+        call_id: call.to_owned(),
+        name: name.to_owned(),
+        email: None,
+        phone: None,
+        phone_e164: None,
+        date_of_birth: None,
+        extraction_id: String::new(),
+    })
+    .correlated(call)
+}
+
+/// Notes the event, or fails as its name says: `reject`, `panic`, `slow <ms>`, `flaky <times>`.
+pub struct DoAsSaid {
+    pub worker: String,
+}
+
+impl Handler for DoAsSaid {
+    const NAME: &'static str = "do-as-said";
+    type Event = PatientCreationV1;
+    type Plan = ();
+
+    async fn apply(&self, event: &Received<PatientCreationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
+        let said = &event.data;
+        match said.name.split_once(' ').unwrap_or((&said.name, "")) {
+            ("reject", _) => return Err(HandlerError::reject("said_so", "row 17 was told to be rejected")),
+            ("panic", _) => panic!("told to panic"),
+            ("slow", millis) => tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await,
+            ("flaky", times) => {
+                // Counted outside the transaction, which a failure takes back.
+                let mut connection = FLAKY.lock().await;
+                let failed = connection.entry(event.id.to_string()).or_insert(0);
+                if *failed < times.parse().unwrap() {
+                    *failed += 1;
+                    return Err(HandlerError::retry("not yet"));
+                }
+            }
+            _ => {}
+        }
+        sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, $4)")
+            .bind(event.id.0)
+            .bind(&said.call_id)
+            .bind(&said.name)
+            .bind(&self.worker)
+            .execute(tx.connection())
+            .await?;
+        Ok(())
+    }
+}
+
+static FLAKY: tokio::sync::Mutex<std::collections::BTreeMap<String, u32>> =
+    tokio::sync::Mutex::const_new(std::collections::BTreeMap::new());
+
+/// Something that runs until it is told to stop.
+pub struct Running {
+    token: CancellationToken,
+    task: JoinHandle<()>,
+    pub status: Option<ConsumerStatus>,
+}
+
+impl Running {
+    pub async fn consumer(consumer: Consumer) -> Self {
+        let status = consumer.status();
+        let token = CancellationToken::new();
+        let stop = token.clone();
+        let task = tokio::spawn(async move { consumer.run(stop).await.unwrap() });
+        let joined = status.clone();
+        wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
+        Self { token, task, status: Some(status) }
+    }
+
+    /// As at a SIGTERM.
+    pub async fn stop(self) {
+        self.token.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Cut off in the middle: nothing more is booked or committed.
+    pub fn abort(self) {
+        self.task.abort();
+    }
+}

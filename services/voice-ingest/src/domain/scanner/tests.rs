@@ -1,0 +1,395 @@
+//! The scanner's laws: any cut gives what the whole gives, linear time, bounded state; and a table of texts.
+
+mod speed;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const PATIENT: Kind = Kind::PatientCreation;
+const BOOKING: Kind = Kind::BookingConfirmation;
+
+fn scan(text: &[u8]) -> Vec<Found> {
+    scan_pieces([text])
+}
+
+fn scan_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Found> {
+    let (mut scanner, mut all) = (Scanner::new(), Vec::new());
+    for piece in pieces {
+        scanner.push(piece, &mut |found| all.push(found));
+    }
+    scanner.finish(&mut |found| all.push(found));
+    all
+}
+
+/// The same result from the whole text at once, by the definition and without any state: the oracle.
+fn defined(text: &[u8]) -> Vec<(Kind, usize, Result<usize, BrokenReason>)> {
+    let (mut all, mut at) = (Vec::new(), 0);
+    while at < text.len() {
+        let marker = Kind::ALL.into_iter().find_map(|kind| {
+            let edge = text[at.saturating_sub(5)..at].iter().fold(Edge::Open, |edge, &byte| edge.after(byte));
+            let rest = text[at..].strip_prefix(kind.as_str().as_bytes())?;
+            let tail = rest.iter().take(TAIL_MAX).take_while(|b| b"*_` ".contains(b)).count();
+            (edge != Edge::Closed && rest.get(tail) == Some(&b':')).then(|| (kind, text.len() - rest.len() + tail + 1))
+        });
+        let Some((kind, colon)) = marker else {
+            at += 1;
+            continue;
+        };
+        let object = object_after(&text[colon..]);
+        all.push((kind, at, object.map(|length| colon + length)));
+        at = colon + object.unwrap_or(0);
+    }
+    all
+}
+
+fn object_after(text: &[u8]) -> Result<usize, BrokenReason> {
+    let (mut ticks, mut language) = (0, false);
+    for (at, &byte) in text.iter().enumerate() {
+        (ticks, language) = match byte {
+            b'{' => {
+                let mut reader = ObjectReader::opened();
+                for (size, &byte) in text[at..].iter().enumerate().skip(1) {
+                    match reader.step(byte) {
+                        Seen::Closed => return Ok(at + size + 1),
+                        Seen::Malformed => return Err(BrokenReason::Malformed),
+                        Seen::TooDeep => return Err(BrokenReason::TooDeep),
+                        Seen::More if size + 1 >= OBJECT_MAX => return Err(BrokenReason::TooLarge),
+                        Seen::More => {}
+                    }
+                }
+                return Err(BrokenReason::Unfinished);
+            }
+            _ if at >= GAP_MAX => return Err(BrokenReason::NotAnObject),
+            b' ' | b'\t' | b'\r' | b'\n' | b'*' | b'_' => (0, false),
+            b'`' | b'~' => (ticks + 1, false),
+            b if b.is_ascii_alphanumeric() && (language || ticks >= 3) => (0, true),
+            _ => return Err(BrokenReason::NotAnObject),
+        };
+    }
+    Err(BrokenReason::Unfinished)
+}
+
+fn check_against_definition(text: &[u8], all: &[Found]) {
+    let expected = defined(text);
+    let seen: Vec<_> = all
+        .iter()
+        .map(|found| {
+            let (start, end) = (found.span.start as usize, found.span.end as usize);
+            if let Ok(json) = &found.json {
+                assert!(text[start..end].ends_with(json.as_bytes()));
+            }
+            (found.kind, start, found.json.as_ref().map(|_| end).map_err(|broken| broken.reason))
+        })
+        .collect();
+    assert_eq!(seen, expected, "{}", String::from_utf8_lossy(text));
+    assert!(all.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "spans overlap: {all:?}");
+    assert!(all.iter().all(|found| found.raw.len() <= 3 * EXCERPT_MAX && !found.raw.contains('\0')));
+}
+
+/// What is expected of a text: kind and object, or the reason.
+type Expected<'a> = &'a [(Kind, Result<&'a str, BrokenReason>)];
+
+#[test]
+fn the_table_of_texts() {
+    let table: &[(&str, Expected)] = &[
+        ("", &[]),
+        ("Good morning, how can I help?", &[]),
+        (r#"PATIENT_CREATION: {"name": "John"}"#, &[(PATIENT, Ok(r#"{"name": "John"}"#))]),
+        (r#"PATIENT_CREATION:{"a":1}"#, &[(PATIENT, Ok(r#"{"a":1}"#))]),
+        (r#"Sure. **PATIENT_CREATION:** {"a":1} Anything else?"#, &[(PATIENT, Ok(r#"{"a":1}"#))]),
+        (r#"Sure. **PATIENT_CREATION**: {"a":1}"#, &[(PATIENT, Ok(r#"{"a":1}"#))]),
+        (r#"__PATIENT_CREATION:__ {"a":1}"#, &[(PATIENT, Ok(r#"{"a":1}"#))]),
+        (r#"`BOOKING_CONFIRMATION:` `{"a":1}`"#, &[(BOOKING, Ok(r#"{"a":1}"#))]),
+        ("### BOOKING_CONFIRMATION:\n\n```json\n{\n  \"a\": 1\n}\n```\nDone.", &[(BOOKING, Ok("{\n  \"a\": 1\n}"))]),
+        ("BOOKING_CONFIRMATION:\r\n~~~\r\n{\"a\":1}\r\n~~~", &[(BOOKING, Ok(r#"{"a":1}"#))]),
+        ("```\nBOOKING_CONFIRMATION: {\"a\":1}\n```", &[(BOOKING, Ok(r#"{"a":1}"#))]),
+        (
+            r#"PATIENT_CREATION: {"a":1}BOOKING_CONFIRMATION: {"b":{"c":[2]}} PATIENT_CREATION: {}"#,
+            &[(PATIENT, Ok(r#"{"a":1}"#)), (BOOKING, Ok(r#"{"b":{"c":[2]}}"#)), (PATIENT, Ok("{}"))],
+        ),
+        (r#"PATIENT_CREATION: {"a":"} { \" \\"}!"#, &[(PATIENT, Ok(r#"{"a":"} { \" \\"}"#))]),
+        (r#"患者PATIENT_CREATION: {"name": "李小龍"}。"#, &[(PATIENT, Ok(r#"{"name": "李小龍"}"#))]),
+        ("Some longer prose, then ___PATIENT_CREATION: {}", &[(PATIENT, Ok("{}"))]),
+        // Not markers.
+        ("Some longer prose, then ____PATIENT_CREATION: {}", &[]),
+        (r#"XPATIENT_CREATION: {"a":1} NEW_PATIENT_CREATION: {"a":1} 2PATIENT_CREATION: {}"#, &[]),
+        (r#"PATIENT_CREATIONS: {"a":1} PATIENT_CREATION {"a":1} patient_creation: {"a":1}"#, &[]),
+        (r#"PATIENT_PATIENT_CREATION: {} ____PATIENT_CREATION: {}"#, &[]),
+        (
+            r#"BOOKING_CONFIRMATION: {"notes": "said PATIENT_CREATION: {\"name\": 1} twice"}"#,
+            &[(BOOKING, Ok(r#"{"notes": "said PATIENT_CREATION: {\"name\": 1} twice"}"#))],
+        ),
+        // Broken, and what comes after is not lost.
+        ("PATIENT_CREATION: [1, 2]", &[(PATIENT, Err(BrokenReason::NotAnObject))]),
+        ("PATIENT_CREATION: John, born 1985", &[(PATIENT, Err(BrokenReason::NotAnObject))]),
+        ("PATIENT_CREATION:", &[(PATIENT, Err(BrokenReason::Unfinished))]),
+        (r#"PATIENT_CREATION: {"name": "Jo"#, &[(PATIENT, Err(BrokenReason::Unfinished))]),
+        (
+            r#"PATIENT_CREATION: {"name": "Jo  BOOKING_CONFIRMATION: {"dentist": "Dr. X"} Bye."#,
+            &[(PATIENT, Err(BrokenReason::Malformed)), (BOOKING, Ok(r#"{"dentist": "Dr. X"}"#))],
+        ),
+        (
+            r#"PATIENT_CREATION: {"name": BOOKING_CONFIRMATION: {"a":1}"#,
+            &[(PATIENT, Err(BrokenReason::Malformed)), (BOOKING, Ok(r#"{"a":1}"#))],
+        ),
+        (
+            r#"PATIENT_CREATION: PATIENT_CREATION: {"a":1}"#,
+            &[(PATIENT, Err(BrokenReason::NotAnObject)), (PATIENT, Ok(r#"{"a":1}"#))],
+        ),
+        (
+            "PATIENT_CREATION: ```BOOKING_CONFIRMATION: {}",
+            &[(PATIENT, Err(BrokenReason::NotAnObject)), (BOOKING, Ok("{}"))],
+        ),
+        (
+            "PATIENT_CREATION: {\"notes\": \"two\nlines\"} BOOKING_CONFIRMATION: {}",
+            &[(PATIENT, Err(BrokenReason::Malformed)), (BOOKING, Ok("{}"))],
+        ),
+    ];
+    for (text, expected) in table {
+        let whole = scan(text.as_bytes());
+        let seen: Vec<_> =
+            whole.iter().map(|found| (found.kind, found.json.as_deref().map_err(|broken| broken.reason))).collect();
+        assert_eq!(&seen, expected, "{text}");
+        check_against_definition(text.as_bytes(), &whole);
+        for cut in 0..=text.len() {
+            let (one, two) = text.as_bytes().split_at(cut);
+            assert_eq!(scan_pieces([one, two]), whole, "{text} cut at {cut}");
+        }
+        assert_eq!(scan_pieces(text.as_bytes().chunks(1)), whole, "{text} byte by byte");
+    }
+}
+
+#[test]
+fn spans_and_raw_show_a_person_where_it_stood() {
+    let text = "Zoë: **PATIENT_CREATION:** [1,\n2] and so on.\n\nNext. BOOKING_CONFIRMATION: {} ok";
+    let all = scan(text.as_bytes());
+    let cut = |found: &Found| text[found.span.start as usize..found.span.end as usize].to_owned();
+    assert_eq!(cut(&all[0]), "PATIENT_CREATION:** ");
+    assert_eq!(all[0].raw, "PATIENT_CREATION:** [1,\n2] and so on.");
+    assert_eq!(cut(&all[1]), "BOOKING_CONFIRMATION: {}");
+    assert_eq!(all[1].raw, "BOOKING_CONFIRMATION: {}");
+
+    let all = scan(b"PATIENT_CREATION: \0 {\"a\": \"\xff\"} BOOKING_CONFIRMATION: {\"a");
+    assert_eq!(all[0].raw, "PATIENT_CREATION:   {\"a\": \"\u{fffd}\"}");
+    assert_eq!(all[1].raw, "BOOKING_CONFIRMATION: {\"a");
+}
+
+#[test]
+fn an_object_may_have_64_kib_and_not_a_byte_more() {
+    let text =
+        |size: usize| format!("PATIENT_CREATION: {{\"a\":\"{}\"}} BOOKING_CONFIRMATION: {{}}", "x".repeat(size - 8));
+    let fits = scan(text(OBJECT_MAX).as_bytes());
+    assert_eq!(fits[0].json.as_ref().map(String::len), Ok(OBJECT_MAX));
+    assert_eq!(fits[0].raw.len(), EXCERPT_MAX);
+    let over = scan(text(OBJECT_MAX + 1).as_bytes());
+    assert_eq!(over[0].json, Err(Broken { reason: BrokenReason::TooLarge }));
+    assert_eq!(over[1].json.as_deref(), Ok("{}"), "the next one is not lost");
+
+    let deep = format!("PATIENT_CREATION: {} BOOKING_CONFIRMATION: {{}}", "{\"a\":".repeat(65));
+    let deep = scan(deep.as_bytes());
+    assert_eq!(deep[0].json, Err(Broken { reason: BrokenReason::TooDeep }));
+    assert_eq!(deep[1].json.as_deref(), Ok("{}"));
+}
+
+#[test]
+fn a_marker_inside_a_broken_object_has_its_own_span() {
+    // One far behind the end of the excerpt, and one across the place where the object became too large.
+    for before in [10_000, OBJECT_MAX - 20, OBJECT_MAX - 10] {
+        let fill = OBJECT_MAX.saturating_sub(before + 60);
+        let text = format!(
+            "PATIENT_CREATION: {{\"a\":\"{} BOOKING_CONFIRMATION: {}",
+            "x".repeat(before),
+            "y".repeat(fill + 100)
+        );
+        let all = scan(text.as_bytes());
+        check_against_definition(text.as_bytes(), &all);
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].json, Err(Broken { reason: BrokenReason::TooLarge }));
+        assert!(all[0].raw.len() <= EXCERPT_MAX);
+        assert_eq!(all[0].span.end, all[1].span.start);
+    }
+}
+
+#[test]
+fn a_marker_alone_is_broken_once_something_else_follows_for_long() {
+    let text = format!("PATIENT_CREATION:{}{{}}", " ".repeat(GAP_MAX + 1));
+    assert_eq!(scan(text.as_bytes())[0].json, Err(Broken { reason: BrokenReason::NotAnObject }));
+    let text = format!("PATIENT_CREATION:{}{{}}", " ".repeat(GAP_MAX));
+    assert_eq!(scan(text.as_bytes())[0].json.as_deref(), Ok("{}"));
+}
+
+#[test]
+fn nothing_is_kept_of_prose_and_little_of_anything_else() {
+    let state = |scanner: &Scanner| serde_json::to_string(scanner).unwrap().len();
+    let mut scanner = Scanner::new();
+    scanner.push("She said: BOOKING, or Peter? ".repeat(10_000).as_bytes(), &mut |_| panic!("nothing to find"));
+    assert!(scanner.window.is_empty() && scanner.window.capacity() == 0 && state(&scanner) < 200);
+
+    // The longest object that is still open; quotes and backslashes are the worst case for the stored form.
+    let mut most = 0;
+    for filling in ["x", "é", "\\\\", "\" : \" , \"", "\u{1f9b7}"] {
+        let mut scanner = Scanner::new();
+        scanner.push(b"PATIENT_CREATION: {\"a\":\"", &mut |_| {});
+        for _ in 0..OBJECT_MAX {
+            scanner.push(filling.as_bytes(), &mut |_| {});
+            // Both never grow at the same time: a marker ends the excerpt of the one before.
+            assert!(scanner.window.len() <= GAP_MAX + OBJECT_MAX);
+            assert!(
+                scanner.pending.as_ref().is_none_or(|p| p.excerpt.len() <= EXCERPT_MAX && scanner.window.is_empty())
+            );
+            if scanner.window.len() % 4096 < 12 {
+                most = most.max(state(&scanner));
+            }
+        }
+    }
+    assert!(most < 132 * 1024, "{most} bytes stored");
+}
+
+#[test]
+fn a_stored_state_that_was_damaged_does_no_harm() {
+    let mut scanner = Scanner::new();
+    scanner.push(b"PATIENT_CREATION: {\"a\": 1", &mut |_| {});
+    let mut state = serde_json::to_value(&scanner).unwrap();
+    state["window"]["text"] = "".into();
+    let mut scanner: Scanner = serde_json::from_value(state).unwrap();
+    scanner.push(b"} BOOKING_CONFIRMATION: {}", &mut |_| {});
+    scanner.finish(&mut |_| {});
+}
+
+/// Pieces of text in which everything that the scanner cares about meets everything else.
+const FRAGMENTS: &[&[u8]] = &[
+    b"PATIENT_CREATION",
+    b"PATIENT_CREATION:",
+    b"PATIENT_CREATION: {",
+    b"BOOKING_CONFIRMATION:",
+    b"BOOKING_CONFIRMATION: {\"",
+    b"PATIENT_CREATION: {\"a\":\"",
+    b"BOOKING_CONFIRMATION: {\"a\":1}",
+    b"PATIENT_CREATION: {\"n\": \"Jo\"}",
+    b"PATIENT_",
+    b"BOOKING_CON",
+    b"P",
+    b"B",
+    b":",
+    b"{",
+    b"}",
+    b"{\"a\":",
+    b"\"",
+    b"\"",
+    b"\\",
+    b"\\\"",
+    b"[",
+    b"]",
+    b",",
+    b"1",
+    b"true",
+    b" ",
+    b"\n",
+    b"\n\n",
+    b"```json\n",
+    b"`",
+    b"**",
+    b"_",
+    b"~~~",
+    b"a",
+    b"X",
+    b"\0",
+    "é".as_bytes(),
+    "李".as_bytes(),
+    "🦷".as_bytes(),
+    b"\xff",
+    b"\xe2\x82",
+    b"\" : \"",
+    b"\" , \"",
+    b"\x1b",
+    b"\r\n",
+    b"BOOKING_CONFIRMATION**:",
+    b"PATIENT_CREATION_:",
+];
+
+fn random_text(random: &mut fastrand::Rng, text: &mut Vec<u8>) {
+    text.clear();
+    for _ in 0..random.usize(1..14) {
+        text.extend_from_slice(FRAGMENTS[random.usize(..FRAGMENTS.len())]);
+    }
+}
+
+#[test]
+fn a_million_random_texts_do_no_harm() {
+    let (mut random, mut text) = (fastrand::Rng::with_seed(20_261_201), Vec::new());
+    let (mut complete, mut broken) = (0_u32, 0_u32);
+    let mut scanner = Scanner::new();
+    for round in 0..1_000_000 {
+        random_text(&mut random, &mut text);
+        let cut = random.usize(..=text.len());
+        let (one, two) = text.split_at(cut);
+        let mut count = |found: Found| if found.json.is_ok() { complete += 1 } else { broken += 1 };
+        // One in four begins in the state in which another text left it, without an end between.
+        if round % 4 != 0 {
+            scanner.finish(&mut count);
+        }
+        scanner.push(one, &mut count);
+        scanner.push(two, &mut count);
+        if round % 64 == 0 {
+            check_against_definition(&text, &scan(&text));
+        }
+    }
+    assert!(complete > 100_000 && broken > 100_000, "the texts are no test: {complete} complete, {broken} broken");
+}
+
+fn texts() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(0..FRAGMENTS.len(), 0..40)
+        .prop_map(|picks| picks.iter().flat_map(|&pick| FRAGMENTS[pick]).copied().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cut_gives_what_the_whole_gives(text in texts(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8), stored: bool) {
+        let whole = scan(&text);
+        check_against_definition(&text, &whole);
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+        cuts.extend([0, text.len()]);
+        cuts.sort_unstable();
+        let (mut scanner, mut all) = (Scanner::new(), Vec::new());
+        for cut in cuts.windows(2) {
+            scanner.push(&text[cut[0]..cut[1]], &mut |found| all.push(found));
+            prop_assert_eq!(scanner.position(), cut[1] as u64);
+            if stored {
+                scanner = serde_json::from_str(&serde_json::to_string(&scanner).unwrap()).unwrap();
+            }
+        }
+        scanner.finish(&mut |found| all.push(found));
+        prop_assert_eq!(all, whole);
+    }
+
+    #[test]
+    fn every_valid_object_between_any_prose_is_found(parts in prop::collection::vec((any::<bool>(), "[^PB\"{}]{0,30}", json_objects()), 0..8)) {
+        let (mut text, mut expected) = (String::new(), Vec::new());
+        for (booking, prose, object) in &parts {
+            let (kind, json) = (if *booking { BOOKING } else { PATIENT }, object.to_string());
+            text.push_str(&format!("{prose}\n{kind}: {json}"));
+            expected.push((kind, json));
+        }
+        let seen: Vec<_> = scan(text.as_bytes()).into_iter().map(|found| (found.kind, found.json.unwrap())).collect();
+        prop_assert_eq!(seen, expected);
+    }
+}
+
+fn json_objects() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        any::<f64>().prop_map(serde_json::Value::from),
+        any::<Option<bool>>().prop_map(serde_json::Value::from),
+        any::<String>().prop_map(serde_json::Value::from),
+        Just("PATIENT_CREATION: {\"a\": \"b\"}".into()),
+    ];
+    let value = leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
+            prop::collection::hash_map(any::<String>(), inner, 0..4).prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    prop::collection::hash_map(any::<String>(), value, 0..4).prop_map(|map| map.into_iter().collect())
+}

@@ -1,0 +1,216 @@
+//! From what the AI said to rows and events, in one transaction: nothing is answered before it is durable, and nothing is
+//! half-written.
+
+use anyhow::Context as _;
+use chrono::{TimeDelta, Utc};
+use events::{
+    contract::{
+        dead_letter::DeadLetter,
+        envelope::timestamp,
+        event::{Event, EventId},
+        headers,
+        schema::voice::{BookingConfirmationV1, PatientCreationV1},
+        topics::{AI_RESPONSES, DEAD_LETTER_QUEUE, TopicNames},
+    },
+    flow::error::Category,
+    publish::{Outbox, Tx},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    NAME,
+    announcement::{AnnouncedEvent, Announcement},
+    domain::{
+        DateOrder, Extraction, FieldProblem, Found, Kind, Region, Rejection, RejectionCategory, Rules, Scanner, validate,
+    },
+    store::{self, NewExtraction, Said},
+};
+
+/// Takes what the AI says.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    pub outbox: Outbox,
+    pub names: TopicNames,
+    pub region: Region,
+    pub date_order: DateOrder,
+}
+
+/// What was made of one thing that was said.
+#[derive(Debug, Serialize)]
+pub struct Taken {
+    pub extraction_id: Uuid,
+    pub kind: Kind,
+    pub status: TakenStatus,
+    /// Why it was rejected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<FieldProblem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TakenStatus {
+    Accepted,
+    /// Kept as a dead letter for a person to correct.
+    Rejected,
+    /// Said before in the same call.
+    Repeated,
+}
+
+impl Intake {
+    /// What validation depends on, as of now.
+    pub fn rules(&self) -> Rules {
+        // The date line: where it is already tomorrow, somebody may be born on that day.
+        let today = (Utc::now() + TimeDelta::hours(14)).date_naive();
+        Rules { region: self.region, date_order: self.date_order, today }
+    }
+
+    /// Takes a piece of a call's text. With `last`, an object that is still open is broken, and the next piece begins a
+    /// new text.
+    pub async fn text(&self, call_id: &str, piece: &str, last: bool) -> anyhow::Result<Vec<Taken>> {
+        let mut tx = self.outbox.begin().await?;
+        let mut scanner: Scanner = match store::lock_call(tx.connection(), call_id).await? {
+            Some(state) => serde_json::from_value(state).context("the scanner's stored state cannot be read")?,
+            None => Scanner::new(),
+        };
+        let mut found = Vec::new();
+        scanner.push(piece.as_bytes(), &mut |one| found.push(one));
+        if last {
+            scanner.finish(&mut |one| found.push(one));
+        }
+        let state = if last { None } else { Some(serde_json::to_value(&scanner)?) };
+        store::keep_scanner(tx.connection(), call_id, state).await?;
+        let mut taken = Vec::with_capacity(found.len());
+        let rules = self.rules();
+        for one in found {
+            taken.push(self.found(&mut tx, call_id, one, &rules).await?);
+        }
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    /// Takes one fact that came as data and was validated already.
+    pub async fn data(&self, call_id: &str, fact: Extraction) -> anyhow::Result<Taken> {
+        let mut tx = self.outbox.begin().await?;
+        store::lock_call(tx.connection(), call_id).await?;
+        let taken = accept(&mut tx, call_id, None, fact).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn found(&self, tx: &mut Tx, call_id: &str, found: Found, rules: &Rules) -> anyhow::Result<Taken> {
+        let (said, rejection, code) = match &found.json {
+            Ok(json) => match validate(found.kind, json, rules) {
+                Ok(fact) => return accept(tx, call_id, Some(found.span), fact).await,
+                Err(rejection) => (serde_json::from_str(json).ok(), rejection, "invalid_extraction"),
+            },
+            Err(broken) => {
+                let problem = FieldProblem {
+                    field: "$".to_owned(),
+                    problem: broken.reason.explanation().to_owned(),
+                    remedy: "replace the text by a JSON object with the fields of this kind".to_owned(),
+                };
+                let category = RejectionCategory::Deserialization;
+                (None, Rejection { category, problems: vec![problem] }, broken.reason.as_str())
+            }
+        };
+        self.reject(tx, call_id, found, said, rejection, code).await
+    }
+
+    /// Keeps what was rejected, here and as a dead letter whose bytes are the direct interface's shape: with its data
+    /// corrected it can be sent on to the topic that it was meant for.
+    async fn reject(
+        &self,
+        tx: &mut Tx,
+        call_id: &str,
+        found: Found,
+        said: Option<Value>,
+        rejection: Rejection,
+        code: &str,
+    ) -> anyhow::Result<Taken> {
+        let id = EventId::derived(&["extraction", call_id, found.kind.as_str(), "rejected", &found.raw]);
+        let letter_id = EventId::derived(&["dead letter", NAME, &id.to_string()]);
+        let new = NewExtraction {
+            id: id.0,
+            call_id,
+            kind: found.kind,
+            span: Some(found.span),
+            event_id: letter_id.0,
+            said: Said::Rejected { raw: &found.raw, problems: serde_json::to_value(&rejection.problems)? },
+        };
+        if !store::add_extraction(tx.connection(), &new).await? {
+            return Ok(Taken { extraction_id: id.0, kind: found.kind, status: TakenStatus::Repeated, problems: Vec::new() });
+        }
+        let data = said.unwrap_or_else(|| Value::String(found.raw.clone()));
+        let bytes = serde_json::to_vec(&json!({ "call_id": call_id, "response_type": found.kind, "data": data }))?;
+        let message: Vec<String> =
+            rejection.problems.iter().map(|problem| format!("{}: {}", problem.field, problem.problem)).collect();
+        let message = message.join("; ");
+        let now = Utc::now();
+        let letter = DeadLetter {
+            id: letter_id.to_string(),
+            topic: &self.names.in_kafka(&AI_RESPONSES),
+            position: None,
+            timestamp: Some(now),
+            group: NAME,
+            handler: "extract",
+            service: NAME,
+            category: match rejection.category {
+                RejectionCategory::Deserialization => Category::Deserialization,
+                RejectionCategory::SchemaValidation => Category::SchemaValidation,
+            },
+            code,
+            message: &message,
+            chain: &message,
+            attempts: 1,
+            first_failed_at: timestamp(&now),
+            replays: 0,
+            event_id: String::new(),
+            event_type: event_type(found.kind).to_owned(),
+            correlation_id: call_id.to_owned(),
+        };
+        let mut all = letter.headers();
+        all.push((headers::CONTENT_TYPE, "application/json".to_owned()));
+        all.push((headers::CORRELATION_ID, call_id.to_owned()));
+        tx.publish_raw(&DEAD_LETTER_QUEUE, call_id, &all, &bytes).await?;
+        tracing::warn!(extraction_id = %id, kind = %found.kind, code, "an extraction was rejected: {message}");
+        Ok(Taken {
+            extraction_id: id.0,
+            kind: found.kind,
+            status: TakenStatus::Rejected,
+            problems: rejection.problems,
+        })
+    }
+}
+
+fn event_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::PatientCreation => PatientCreationV1::TYPE,
+        Kind::BookingConfirmation => BookingConfirmationV1::TYPE,
+    }
+}
+
+async fn accept(
+    tx: &mut Tx,
+    call_id: &str,
+    span: Option<std::ops::Range<u64>>,
+    fact: Extraction,
+) -> anyhow::Result<Taken> {
+    let kind = fact.kind();
+    let data = serde_json::to_value(&fact)?;
+    let announcement = Announcement::of(call_id, fact);
+    let id = announcement.extraction_id.0;
+    let event_id = announcement.event_id().0;
+    let new = NewExtraction { id, call_id, kind, span, event_id, said: Said::Accepted { data } };
+    let status = if store::add_extraction(tx.connection(), &new).await? {
+        match announcement.event {
+            AnnouncedEvent::Patient(event) => tx.publish(event).await?,
+            AnnouncedEvent::Booking(event) => tx.publish(event).await?,
+        };
+        TakenStatus::Accepted
+    } else {
+        TakenStatus::Repeated
+    };
+    Ok(Taken { extraction_id: id, kind, status, problems: Vec::new() })
+}

@@ -1,0 +1,170 @@
+//! All SQL of the service.
+
+use std::ops::Range;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use serde_json::Value;
+use sqlx::{PgConnection, PgPool, postgres::types::PgRange};
+use uuid::Uuid;
+
+use crate::domain::Kind;
+
+/// Makes sure that the call is known and locks it until the transaction ends, so that the pieces of one call are taken one
+/// after the other. Returns where its scanner stands.
+pub async fn lock_call(tx: &mut PgConnection, call_id: &str) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "INSERT INTO voice.calls (call_id) VALUES ($1)
+         ON CONFLICT (call_id) DO UPDATE SET last_heard_at = clock_timestamp() RETURNING scanner",
+        call_id
+    )
+    .fetch_one(tx)
+    .await
+}
+
+pub async fn keep_scanner(tx: &mut PgConnection, call_id: &str, scanner: Option<Value>) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE voice.calls SET scanner = $2 WHERE call_id = $1", call_id, scanner).execute(tx).await?;
+    Ok(())
+}
+
+/// What one marker came to.
+#[derive(Debug)]
+pub struct NewExtraction<'a> {
+    pub id: Uuid,
+    pub call_id: &'a str,
+    pub kind: Kind,
+    pub span: Option<Range<u64>>,
+    pub event_id: Uuid,
+    pub said: Said<'a>,
+}
+
+#[derive(Debug)]
+pub enum Said<'a> {
+    Accepted { data: Value },
+    Rejected { raw: &'a str, problems: Value },
+}
+
+/// Writes an extraction; `false` when the same was said before in this call.
+pub async fn add_extraction(tx: &mut PgConnection, new: &NewExtraction<'_>) -> Result<bool, sqlx::Error> {
+    // A text longer than 8 EiB cannot come.
+    let bound = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
+    let span = new.span.as_ref().map(|span| PgRange::from(bound(span.start)..bound(span.end)));
+    let (data, raw, problems) = match &new.said {
+        Said::Accepted { data } => (Some(data), None, None),
+        Said::Rejected { raw, problems } => (None, Some(*raw), Some(problems)),
+    };
+    let written = sqlx::query!(
+        "INSERT INTO voice.extractions (id, call_id, kind, span, data, raw, problems, event_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+        new.id,
+        new.call_id,
+        new.kind.as_str(),
+        span,
+        data,
+        raw,
+        problems,
+        new.event_id
+    )
+    .execute(tx)
+    .await?;
+    Ok(written.rows_affected() == 1)
+}
+
+/// A call and the state of its scanner.
+#[derive(Debug)]
+pub struct CallRow {
+    pub first_heard_at: DateTime<Utc>,
+    pub last_heard_at: DateTime<Utc>,
+    pub unfinished: bool,
+}
+
+pub async fn call(pool: &PgPool, call_id: &str) -> Result<Option<CallRow>, sqlx::Error> {
+    sqlx::query_as!(
+        CallRow,
+        r#"SELECT first_heard_at, last_heard_at, scanner IS NOT NULL AS "unfinished!"
+           FROM voice.calls WHERE call_id = $1"#,
+        call_id
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// An extraction with what became of it.
+#[derive(Debug)]
+pub struct ExtractionRow {
+    pub id: Uuid,
+    pub kind: String,
+    pub span: Option<PgRange<i64>>,
+    pub data: Option<Value>,
+    pub raw: Option<String>,
+    pub problems: Option<Value>,
+    pub event_id: Uuid,
+    /// Whether its event (or its dead letter) is in Kafka.
+    pub published: bool,
+    pub patient_id: Option<i64>,
+    pub appointment_id: Option<i64>,
+    pub applied_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The extractions of a call in the order in which they were said.
+pub async fn extractions(pool: &PgPool, call_id: &str) -> Result<Vec<ExtractionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        ExtractionRow,
+        r#"SELECT e.id, e.kind, e.span, e.data, e.raw, e.problems, e.event_id,
+                  pg_visible_in_snapshot(e.xid, c.snapshot) AS "published!",
+                  e.patient_id, e.appointment_id, e.applied_at, e.created_at
+           FROM voice.extractions e, voice.outbox_cursor c WHERE e.call_id = $1 ORDER BY e.position"#,
+        call_id
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// The record system wrote the patient that our event asked for. Returns whether it was one of ours.
+pub async fn patient_applied(tx: &mut PgConnection, event_id: Uuid, patient_id: i64) -> Result<bool, sqlx::Error> {
+    let noted = sqlx::query!(
+        "UPDATE voice.extractions SET patient_id = $2, applied_at = coalesce(applied_at, clock_timestamp())
+         WHERE event_id = $1 AND kind = 'PATIENT_CREATION'",
+        event_id,
+        patient_id
+    )
+    .execute(tx)
+    .await?;
+    Ok(noted.rows_affected() > 0)
+}
+
+/// An appointment that the record system has booked.
+#[derive(Debug)]
+pub struct Booked<'a> {
+    pub appointment_id: i64,
+    pub patient_id: Option<i64>,
+    pub dentist: &'a str,
+    pub date: NaiveDate,
+    pub time: NaiveTime,
+}
+
+/// The record system booked what our event asked for, or, once it knew the patient, what was said earlier in that call.
+pub async fn appointment_applied(
+    tx: &mut PgConnection,
+    event_id: Option<Uuid>,
+    call_id: &str,
+    booked: &Booked<'_>,
+) -> Result<bool, sqlx::Error> {
+    let noted = sqlx::query!(
+        "UPDATE voice.extractions SET appointment_id = $3, patient_id = $4,
+                applied_at = coalesce(applied_at, clock_timestamp())
+         WHERE kind = 'BOOKING_CONFIRMATION' AND data IS NOT NULL
+           AND (event_id = $1 OR call_id = $2 AND lower(data->>'dentist') = lower($5)
+                                 AND (data->>'date')::date = $6 AND (data->>'time')::time = $7)",
+        event_id,
+        call_id,
+        booked.appointment_id,
+        booked.patient_id,
+        booked.dentist,
+        booked.date,
+        booked.time
+    )
+    .execute(tx)
+    .await?;
+    Ok(noted.rows_affected() > 0)
+}
