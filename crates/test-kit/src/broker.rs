@@ -1,114 +1,119 @@
-//! A Kafka of a test's own, which it may kill.
+//! A private single-node Kafka that a test may stop, kill and start again without disturbing the others.
+//!
+//! Its settings are those of the local stack. About 300 MB and 3 s each: for tests of outages, not for all.
 
 use std::{
-    fs,
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    fs::{self, File},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use crate::{process::signal, stack, wait::wait_until};
+use crate::{
+    folder::{Folder, read_log},
+    ports::free_port,
+    stack, stop,
+    wait::wait_until,
+};
 
-/// A single broker with its own ports and data.
+const SETTINGS: &str = include_str!("../../../scripts/stack.d/kafka/server.properties");
+const LOGGING: &str = include_str!("../../../scripts/stack.d/kafka/log4j2.properties");
+
+/// After a kill, the new process may register only once the old one's session has expired, 9 s by default.
+const SHORT_SESSION: &str = "\nbroker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=400\n";
+
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Killed when dropped, its data with it.
 #[derive(Debug)]
 pub struct Broker {
-    folder: PathBuf,
+    folder: Folder,
     port: u16,
     child: Option<Child>,
 }
 
 impl Broker {
-    /// Formats and starts a broker.
+    /// Ready for clients when this returns.
     pub async fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("sb-broker-{}", uuid::Uuid::now_v7().simple()));
-        fs::create_dir_all(&folder).unwrap();
-        let (port, controller) = (free_port(), free_port());
-        let properties = format!(
-            "process.roles=broker,controller\nnode.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-             controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\n\
-             log.dirs={}\n\
-             offsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n\
-             transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-             transaction.state.log.num.partitions=4\n\
-             share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n\
-             group.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n",
-            folder.join("data").display()
-        );
-        fs::write(folder.join("server.properties"), properties).unwrap();
-        let formatted = java(&folder)
-            .args(["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c"])
-            .arg(folder.join("server.properties"))
-            .output()
-            .unwrap();
-        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        let folder = Folder::create("broker");
+        let port = free_port();
+        let settings = SETTINGS
+            .replace("@PORT@", &port.to_string())
+            .replace("@CONTROLLER_PORT@", &free_port().to_string())
+            .replace("@DATA@", &folder.join("data").display().to_string());
+        fs::write(folder.join("server.properties"), settings + SHORT_SESSION).unwrap();
+        fs::write(folder.join("log4j2.properties"), LOGGING).unwrap();
         let mut broker = Self { folder, port, child: None };
+        broker.format().await;
         broker.start_again().await;
         broker
     }
 
-    /// Where it is.
+    /// What clients connect to; the same after [`Self::start_again`].
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// `kill -9`.
-    pub fn kill(&mut self) {
+    /// In an orderly way, by SIGTERM.
+    pub async fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+            stop::terminate(&mut child, "the private broker", LIMIT).await;
         }
     }
 
-    /// Stops it as an operator would.
-    pub async fn stop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        signal(child.id(), "TERM");
-        wait_until("the broker has stopped", Duration::from_secs(30), || {
-            std::future::ready(child.try_wait().unwrap().is_some())
+    /// `kill -9`: clients get no farewell.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            stop::kill9(&mut child);
+        }
+    }
+
+    /// With the same data on the same port. Ready for clients when this returns.
+    pub async fn start_again(&mut self) {
+        assert!(self.child.is_none(), "the private broker still runs");
+        let settings = self.folder.join("server.properties");
+        let child = self.java("kafka.Kafka").arg(settings).spawn();
+        self.child = Some(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", stack::java().display())));
+        let Self { child: Some(child), folder, .. } = self else { unreachable!("it was set above") };
+        let log = folder.join("broker.log");
+        wait_until("the private broker is ready", LIMIT, || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the private broker ended while starting, {status}:\n{}", read_log(&log));
+            }
+            let ready = read_log(&log).contains("Kafka Server started");
+            async move { ready }
         })
         .await;
     }
 
-    /// Starts it with the data and the ports that it had.
-    pub async fn start_again(&mut self) {
-        let log = fs::File::create(self.folder.join("log")).unwrap();
-        let child = java(&self.folder)
-            .arg("kafka.Kafka")
-            .arg(self.folder.join("server.properties"))
+    /// Gives the data folder its identity; Kafka starts on no other.
+    async fn format(&self) {
+        let mut command = self.java("kafka.tools.StorageTool");
+        // Each broker is a cluster of its own, so they may all have the same id.
+        command.args(["format", "-t", "c3dpdGNoYm9hcmR0ZXN0cw", "-c"]).arg(self.folder.join("server.properties"));
+        let status = tokio::task::spawn_blocking(move || command.status()).await.unwrap();
+        let status = status.unwrap_or_else(|error| panic!("cannot start {}: {error}", stack::java().display()));
+        assert!(status.success(), "formatting the data folder failed:\n{}", read_log(&self.folder.join("broker.log")));
+    }
+
+    fn java(&self, class: &str) -> Command {
+        let log = File::create(self.folder.join("broker.log")).unwrap();
+        let mut command = Command::new(stack::java());
+        command
+            // A test lives too briefly for the second compiler to pay.
+            .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .arg(format!("-Dlog4j2.configurationFile={}", self.folder.join("log4j2.properties").display()))
+            .arg("-cp")
+            .arg(stack::kafka_libs().join("*"))
+            .arg(class)
+            .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
-        let address: SocketAddr = ([127, 0, 0, 1], self.port).into();
-        wait_until("the broker answers", Duration::from_secs(60), || {
-            std::future::ready(TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok())
-        })
-        .await;
+            .stderr(log);
+        command
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
         self.kill();
-        let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-fn java(folder: &std::path::Path) -> Command {
-    let mut java = Command::new("java");
-    java.args(["-Xms128m", "-Xmx384m", "-cp"])
-        .arg(stack::kafka_libs().join("*"))
-        .current_dir(folder)
-        .stdin(Stdio::null());
-    java
-}
-
-/// A port that is free now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,27 +1,33 @@
-//! A plain client, as any other program would have it: it knows nothing of the system's own crates.
+//! Topics and records as a test sees them: create, produce, read from the beginning, ask what a group has committed.
+//!
+//! Independent of the crates under test, so that a mistake in their client is not repeated here.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic,
+    sync::{LazyLock, Mutex},
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer as _},
-    message::{Header, Headers as _, OwnedHeaders},
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+    message::{BorrowedMessage, Header, Headers, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
-use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::wait::INTERVAL;
 
-/// A prefix for topics and groups that nobody else has.
-pub fn namespace() -> String {
-    let id = uuid::Uuid::now_v7().simple().to_string();
-    format!("t{}.", &id[id.len() - 10..])
-}
+/// For what takes milliseconds unless something is broken.
+const LIMIT: Duration = Duration::from_secs(30);
 
-/// A record as it stands in Kafka.
-#[derive(Debug, Clone)]
+/// A record as it is in the topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestRecord {
     pub partition: i32,
     pub offset: i64,
@@ -31,23 +37,37 @@ pub struct TestRecord {
     pub timestamp_ms: Option<i64>,
 }
 
-fn client(bootstrap: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "500");
-    config
-}
-
-pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32, config: &[(&str, &str)]) {
-    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-    let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT));
-    for created in admin.create_topics([&topic], &options).await.unwrap() {
-        created.unwrap();
+impl TestRecord {
+    /// The first header of that name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_slice())
     }
 }
 
-/// Sends a record and waits for all replicas. Returns its partition and offset.
+/// A prefix for topics and groups that no other test has, such as `t1a2b3c4d.`.
+pub fn namespace() -> String {
+    let random = Uuid::new_v4().simple().to_string();
+    format!("t{}.", &random[..8])
+}
+
+/// Creates a topic of one replica; one that is there already is left as it is.
+pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32, config: &[(&str, &str)]) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let topic = config
+        .iter()
+        .fold(NewTopic::new(name, partitions, TopicReplication::Fixed(1)), |topic, (key, value)| topic.set(key, value));
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let results = admin
+        .create_topics([&topic], &options)
+        .await
+        .unwrap_or_else(|error| panic!("cannot create topic {name} on {bootstrap}: {error}"));
+    match results.into_iter().next() {
+        Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {}
+        other => panic!("cannot create topic {name} on {bootstrap}: {other:?}"),
+    }
+}
+
+/// Writes one record and waits for its acknowledgement by all replicas: its partition and offset.
 pub async fn produce(
     bootstrap: &str,
     topic: &str,
@@ -55,126 +75,174 @@ pub async fn produce(
     payload: &[u8],
     headers: &[(&str, &[u8])],
 ) -> (i32, i64) {
-    // One producer for each server, or every record of a test would cost a connection.
-    static PRODUCERS: std::sync::Mutex<Vec<(String, FutureProducer)>> = std::sync::Mutex::new(Vec::new());
-    let producer = {
-        let mut producers = PRODUCERS.lock().unwrap();
-        match producers.iter().find(|(servers, _)| servers == bootstrap) {
-            Some((_, producer)) => producer.clone(),
-            None => {
-                let producer: FutureProducer =
-                    client(bootstrap).set("acks", "all").set("linger.ms", "0").create().unwrap();
-                producers.push((bootstrap.to_owned(), producer.clone()));
-                producer
-            }
-        }
-    };
-    let all =
-        headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: Some(*value) }));
-    let mut record = FutureRecord::to(topic).payload(payload).headers(all);
-    record.key = key;
-    let delivered = producer.send(record, LIMIT).await.expect("the record is accepted");
-    (delivered.partition, delivered.offset)
+    let headers = headers
+        .iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
+    let record: FutureRecord<'_, [u8], [u8]> =
+        FutureRecord { topic, partition: None, payload: Some(payload), key, timestamp: None, headers: Some(headers) };
+    let delivery = producer(bootstrap)
+        .send(record, LIMIT)
+        .await
+        .unwrap_or_else(|(error, _)| panic!("cannot produce to {topic} on {bootstrap}: {error}"));
+    (delivery.partition, delivery.offset)
 }
 
-/// Reads a topic from its beginning, without a group, until there are `at_least` records and then what came with them.
-/// Returns what there is when `limit` is over.
+/// Reads from the beginning until there are `at_least` records; panics with the number read once `limit` has passed. Waits for
+/// the topic too. Joins no group, so nobody is rebalanced.
 pub async fn read_topic(bootstrap: &str, topic: &str, at_least: usize, limit: Duration) -> Vec<TestRecord> {
-    let (bootstrap, topic) = (bootstrap.to_owned(), topic.to_owned());
-    spawn_blocking(move || {
+    read(bootstrap, topic, limit, Until::Count(at_least)).await
+}
+
+/// Reads everything that is in the topic now.
+pub async fn read_topic_to_end(bootstrap: &str, topic: &str) -> Vec<TestRecord> {
+    read(bootstrap, topic, LIMIT, Until::End).await
+}
+
+/// What a group has committed, by partition; -1 where it has committed nothing.
+pub async fn committed(bootstrap: &str, group: &str, topic: &str) -> Vec<(i32, i64)> {
+    let (config, topic) = (consumer(bootstrap, group), topic.to_owned());
+    blocking(move || {
+        let deadline = Instant::now() + LIMIT;
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        for partition in partitions(&consumer, &topic, deadline) {
+            asked.add_partition(&topic, partition);
+        }
+        loop {
+            match consumer.committed_offsets(asked.clone(), Duration::from_secs(5)) {
+                Ok(answer) => {
+                    return answer.elements().iter().map(|one| (one.partition(), number(one.offset()))).collect();
+                }
+                // The coordinator of a group that is new may not be there yet.
+                Err(error) if Instant::now() >= deadline => panic!("cannot ask what was committed to {topic}: {error}"),
+                Err(_) => std::thread::sleep(INTERVAL),
+            }
+        }
+    })
+    .await
+}
+
+enum Until {
+    Count(usize),
+    End,
+}
+
+async fn read(bootstrap: &str, topic: &str, limit: Duration, until: Until) -> Vec<TestRecord> {
+    // The client demands a group's name even for reading without one.
+    let (config, topic) = (consumer(bootstrap, "test-kit"), topic.to_owned());
+    blocking(move || {
         let deadline = Instant::now() + limit;
-        let Some(consumer) = assigned(&bootstrap, &topic, deadline) else { return Vec::new() };
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut open: BTreeSet<i32> = partitions(&consumer, &topic, deadline).into_iter().collect();
+        let mut assignment = TopicPartitionList::new();
+        for partition in &open {
+            assignment.add_partition_offset(&topic, *partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
         let mut records = Vec::new();
-        while Instant::now() < deadline {
-            let patience = Duration::from_millis(if records.len() >= at_least { 300 } else { 100 });
-            match consumer.poll(patience) {
-                Some(Ok(message)) => records.push(copy(&message)),
-                Some(Err(_)) => {}
-                None if records.len() >= at_least => break,
+        let mut last_error = None;
+        loop {
+            let enough = match until {
+                Until::Count(count) => records.len() >= count,
+                Until::End => open.is_empty(),
+            };
+            if enough {
+                return records;
+            }
+            let count = records.len();
+            assert!(
+                Instant::now() < deadline,
+                "read only {count} records of {topic} in {limit:?} (last error: {last_error:?})"
+            );
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => records.push(owned(&message)),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    open.remove(&partition);
+                }
+                // The client goes on by itself; a broker may be starting.
+                Some(Err(error)) => last_error = Some(error),
                 None => {}
             }
         }
-        records
     })
     .await
-    .unwrap()
 }
 
-/// Reads everything that a topic holds now.
-pub async fn read_topic_to_end(bootstrap: &str, topic: &str) -> Vec<TestRecord> {
-    let (bootstrap, topic) = (bootstrap.to_owned(), topic.to_owned());
-    spawn_blocking(move || {
-        let deadline = Instant::now() + LIMIT;
-        let consumer = assigned(&bootstrap, &topic, deadline).expect("the topic exists");
-        let list = consumer.assignment().unwrap();
-        let mut left: i64 = 0;
-        for element in list.elements() {
-            let (low, high) = consumer.fetch_watermarks(&topic, element.partition(), LIMIT).unwrap();
-            left += high - low;
-        }
-        let mut records = Vec::new();
-        while (records.len() as i64) < left {
-            assert!(Instant::now() < deadline, "{} of {left} records of {topic} read", records.len());
-            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
-                records.push(copy(&message));
-            }
-        }
-        records
-    })
-    .await
-    .unwrap()
-}
-
-fn assigned(bootstrap: &str, topic: &str, deadline: Instant) -> Option<BaseConsumer> {
-    let consumer: BaseConsumer =
-        client(bootstrap).set("group.id", "tests-never-commit").set("enable.auto.commit", "false").create().unwrap();
+/// The topic's partitions; waits for a topic that somebody else is about to create.
+fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> Vec<i32> {
     loop {
-        if let Ok(metadata) = consumer.fetch_metadata(Some(topic), Duration::from_secs(2)) {
-            let partitions = metadata.topics()[0].partitions();
-            if !partitions.is_empty() {
-                let mut list = TopicPartitionList::new();
-                for partition in partitions {
-                    list.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
-                }
-                consumer.assign(&list).unwrap();
-                return Some(consumer);
-            }
+        let found: Vec<i32> = consumer
+            .fetch_metadata(Some(topic), Duration::from_secs(5))
+            .map(|metadata| {
+                let topics = metadata.topics().iter().filter(|one| one.error().is_none());
+                topics.flat_map(|one| one.partitions().iter().map(|partition| partition.id())).collect()
+            })
+            .unwrap_or_default();
+        if !found.is_empty() {
+            return found;
         }
-        if Instant::now() > deadline {
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(100));
+        assert!(Instant::now() < deadline, "there is no topic {topic}");
+        std::thread::sleep(INTERVAL);
     }
 }
 
-fn copy(message: &rdkafka::message::BorrowedMessage<'_>) -> TestRecord {
-    let headers = message.headers().map(|headers| {
-        headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
+fn owned(message: &BorrowedMessage<'_>) -> TestRecord {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|one| (one.key.to_owned(), one.value.unwrap_or_default().to_vec())).collect()
     });
     TestRecord {
         partition: message.partition(),
         offset: message.offset(),
         key: message.key().map(<[u8]>::to_vec),
         payload: message.payload().map(<[u8]>::to_vec),
-        headers: headers.unwrap_or_default(),
+        headers,
         timestamp_ms: message.timestamp().to_millis(),
     }
 }
 
-/// The committed offset of each partition of a topic; -1 where there is none.
-pub async fn committed(bootstrap: &str, group: &str, topic: &str) -> Vec<(i32, i64)> {
-    let (bootstrap, group, topic) = (bootstrap.to_owned(), group.to_owned(), topic.to_owned());
-    spawn_blocking(move || {
-        let consumer: BaseConsumer = client(&bootstrap).set("group.id", &group).create().unwrap();
-        let metadata = consumer.fetch_metadata(Some(&topic), LIMIT).unwrap();
-        let mut list = TopicPartitionList::new();
-        for partition in metadata.topics()[0].partitions() {
-            list.add_partition(&topic, partition.id());
-        }
-        let offset = |offset: Offset| if let Offset::Offset(at) = offset { at } else { -1 };
-        let committed = consumer.committed_offsets(list, LIMIT).unwrap();
-        committed.elements().iter().map(|element| (element.partition(), offset(element.offset()))).collect()
-    })
-    .await
-    .unwrap()
+fn number(offset: Offset) -> i64 {
+    match offset {
+        Offset::Offset(offset) => offset,
+        _ => -1,
+    }
+}
+
+fn client(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "500");
+    // Tests take brokers away on purpose.
+    config.set_log_level(RDKafkaLogLevel::Emerg);
+    config
+}
+
+fn consumer(bootstrap: &str, group: &str) -> ClientConfig {
+    let mut config = client(bootstrap);
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("allow.auto.create.topics", "false")
+        // The end of a partition is told by an empty answer, for which the broker waits this long.
+        .set("fetch.wait.max.ms", "10");
+    config
+}
+
+/// One producer for each broker: making one takes longer than sending a record by it.
+fn producer(bootstrap: &str) -> FutureProducer {
+    static PRODUCERS: LazyLock<Mutex<HashMap<String, FutureProducer>>> = LazyLock::new(Mutex::default);
+    let mut producers = PRODUCERS.lock().unwrap();
+    let make = || {
+        let mut config = client(bootstrap);
+        config.set("acks", "all").set("linger.ms", "0").set("message.timeout.ms", LIMIT.as_millis().to_string());
+        config.create().unwrap()
+    };
+    producers.entry(bootstrap.to_owned()).or_insert_with(make).clone()
+}
+
+/// The client's waiting calls would hold up the runtime. A panic keeps its message.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => panic::resume_unwind(error.into_panic()),
+    }
 }

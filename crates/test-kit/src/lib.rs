@@ -1,17 +1,19 @@
-//! For tests only: the real things that they run against, and bounded waits.
+//! What the tests of all crates share: a fresh database, topics of their own, a broker to kill, a service as a process.
 //!
-//! Everything here fails by panicking with a sentence that says what to do; nothing is retried in secret.
-
+//! For tests only. Whatever goes wrong here panics with what was tried and what to do, since there is nobody to hand an
+//! error to. Knows Kafka and PostgreSQL, nothing of Switchboard's events.
 #![allow(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test says what failed by failing, and shows what it saw"
+    reason = "a test reports by panicking and by printing, and has no caller to return an error to"
 )]
 
 pub mod broker;
+mod folder;
 pub mod kafka;
+mod ports;
 pub mod postgres;
 pub mod process;
 pub mod stack;
+mod stop;
 pub mod wait;

@@ -1,11 +1,13 @@
-//! A fresh database for each test.
+//! A fresh database for one test on the stack's server, dropped with it.
+
+use std::{thread, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::stack;
 
-/// A database of one test, dropped with it.
+/// A database of its own, so that tests neither see nor wait for each other.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
@@ -14,26 +16,35 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
-    /// Creates an empty database on the stack's server.
+    /// An empty one, named `sb_test_<random>`.
     pub async fn create() -> Self {
-        let name = format!("sb_test_{}", Uuid::now_v7().simple());
-        let mut server = PgConnection::connect(&stack::database()).await.expect("the stack's PostgreSQL answers");
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut server).await.unwrap();
-        server.close().await.unwrap();
-        let base = stack::database();
-        let (server, rest) = base.rsplit_once('/').expect("DATABASE_URL names a database");
-        let options = rest.split_once('?').map(|(_, options)| format!("?{options}")).unwrap_or_default();
-        let url = format!("{server}/{name}{options}");
-        let pool = PgPoolOptions::new().max_connections(40).connect(&url).await.unwrap();
+        let name = format!("sb_test_{}", Uuid::new_v4().simple());
+        let server = stack::database();
+        on_server(&server, format!("CREATE DATABASE {name}"))
+            .await
+            .unwrap_or_else(|error| panic!("cannot create {name} on the server of DATABASE_URL: {error}"));
+        let mut url = reqwest::Url::parse(&server).expect("DATABASE_URL is a URL");
+        url.set_path(&name);
+        let url = String::from(url);
+        // Few, since many tests run at a time and the server's connections are limited.
+        let pool = PgPoolOptions::new()
+            .max_connections(10)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect(&url)
+            .await
+            .unwrap_or_else(|error| panic!("cannot connect to the new database {name}: {error}"));
         Self { name, url, pool }
     }
 
-    /// For a service's `DATABASE_URL`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// For a service that is started as a process.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Connections as anybody's: no search path is set.
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
@@ -41,16 +52,24 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        // A runtime of its own: this may run inside one, where nothing can be waited for.
-        let thread = std::thread::spawn(move || {
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        // A thread with its own runtime: the test's may be absent, ending, or the one that is running this.
+        let dropping = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                if let Ok(mut server) = PgConnection::connect(&stack::database()).await {
-                    let _ = sqlx::query(AssertSqlSafe(drop)).execute(&mut server).await;
-                }
-            });
+            runtime.block_on(on_server(&stack::database(), sql))
         });
-        let _ = thread.join();
+        match dropping.join() {
+            Ok(Ok(())) => {}
+            // A panic here would hide why the test failed.
+            Ok(Err(error)) => eprintln!("the database {} is left behind: {error}", self.name),
+            Err(_) => eprintln!("the database {} is left behind", self.name),
+        }
     }
+}
+
+async fn on_server(url: &str, sql: String) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    // Only names made here go into it.
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
+    connection.close().await
 }

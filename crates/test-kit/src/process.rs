@@ -1,122 +1,134 @@
-//! A service as the process that it is, to be killed and started again.
+//! A service of the workspace as a process of its own, for tests that end it.
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
+    collections::BTreeMap,
+    env,
+    fs::OpenOptions,
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
+    thread,
     time::Duration,
 };
 
-use crate::{broker::free_port, wait::wait_for, wait::wait_until};
+use crate::{
+    folder::{Folder, read_log},
+    ports::free_port,
+    stop,
+    wait::wait_until,
+};
+
+/// What a service gets from the test's own environment; all else would make a test depend on the shell it runs in.
+const PASSED_ON: [&str; 3] = ["PATH", "HOME", "RUST_LOG"];
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A service of the workspace, running.
+/// Killed when dropped; its log is printed when that is because the test failed.
 #[derive(Debug)]
 pub struct ServiceProcess {
+    name: String,
     binary: PathBuf,
-    env: Vec<(String, String)>,
+    environment: BTreeMap<String, String>,
     port: u16,
-    log: PathBuf,
+    folder: Folder,
     child: Option<Child>,
 }
 
-/// A binary of the workspace, which lies beside the test's own folder.
-pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap();
-    let path = folder.join(name);
-    assert!(path.exists(), "{} is missing; build it first: cargo build --workspace --bins", path.display());
-    path
-}
-
 impl ServiceProcess {
-    /// Starts a service with this environment and nothing else, on a free port.
-    pub async fn spawn(name: &str, env: &[(&str, String)]) -> Self {
+    /// Starts the workspace's binary of that name (or `examples/<name>` of the crate under test) with these variables, on a free port. Does not wait: see
+    /// [`Self::wait_ready`].
+    pub async fn spawn(binary: &str, environment: &[(&str, String)]) -> Self {
         let port = free_port();
-        let id = uuid::Uuid::now_v7().simple();
-        let log = std::env::temp_dir().join(format!("sb-{name}-{id}.log"));
-        let mut env: Vec<(String, String)> =
-            env.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        env.push(("HTTP_BIND".to_owned(), format!("127.0.0.1:{port}")));
-        for key in ["PATH", "HOME", "RUST_LOG", "RUST_BACKTRACE"] {
-            if let Ok(value) = std::env::var(key) {
-                env.push((key.to_owned(), value));
-            }
-        }
-        let mut service = Self { binary: binary(name), env, port, log, child: None };
-        service.start();
-        service
+        let mut variables: BTreeMap<String, String> =
+            PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?))).collect();
+        variables.insert("HTTP_BIND".to_owned(), format!("127.0.0.1:{port}"));
+        variables.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let mut process = Self {
+            name: binary.to_owned(),
+            binary: beside_the_tests(binary),
+            environment: variables,
+            port,
+            folder: Folder::create("service"),
+            child: None,
+        };
+        process.start();
+        process
     }
 
-    fn start(&mut self) {
-        let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let mut command = Command::new(&self.binary);
-        command
-            .env_clear()
-            .envs(self.env.iter().map(|(key, value)| (key, value)))
-            // No .env of the checkout.
-            .current_dir(std::env::temp_dir())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        self.child = Some(command.spawn().unwrap());
-    }
-
+    /// Such as `http://127.0.0.1:20123`; the same after [`Self::restart`].
     pub fn base_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Waits until `/readyz` says so.
+    /// Waits until `/readyz` answers 200; panics with the log if it does not, or if the process ends.
     pub async fn wait_ready(&mut self) {
         let url = format!("{}/readyz", self.base_url());
-        wait_until(&format!("{} is ready", self.binary.display()), LIMIT, || {
-            let child = self.child.as_mut().unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
+        let Self { name, child, .. } = self;
+        let child = child.as_mut().unwrap_or_else(|| panic!("{name} was ended"));
+        wait_until(&format!("{name} is ready"), LIMIT, || {
             if let Some(status) = child.try_wait().unwrap() {
-                panic!("{} ended with {status}:\n{}", self.binary.display(), fs::read_to_string(&self.log).unwrap());
+                panic!("{name} ended while starting, {status}");
             }
-            let url = url.clone();
-            async move { reqwest::get(&url).await.is_ok_and(|answer| answer.status().is_success()) }
+            let answer = client.get(&url).send();
+            async { answer.await.is_ok_and(|answer| answer.status() == 200) }
         })
         .await;
     }
 
+    /// As when the machine takes it away: no farewell, nothing finished.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+            stop::kill9(&mut child);
         }
     }
 
-    /// SIGTERM, and waits for the end.
+    /// SIGTERM, as at a rollout; waits for the end.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("it runs");
-        signal(child.id(), "TERM");
-        wait_for("the service has ended", LIMIT, async || child.try_wait().unwrap()).await
+        let mut child = self.child.take().unwrap_or_else(|| panic!("{} was ended already", self.name));
+        stop::terminate(&mut child, &self.name, LIMIT).await
     }
 
-    /// Starts it again on the same port.
+    /// Starts it again with the same port and variables, after SIGTERM if it still runs. Does not wait until it is ready.
     pub async fn restart(&mut self) {
-        self.kill9();
+        if self.child.is_some() {
+            self.terminate().await;
+        }
         self.start();
     }
 
+    /// What it has written since the first start.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        read_log(&self.folder.join("log"))
+    }
+
+    fn start(&mut self) {
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
+        let child = Command::new(&self.binary)
+            // A `.env` of the checkout must not reach it.
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(&self.environment)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display())));
     }
 }
 
 impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.kill9();
-        if std::thread::panicking() {
-            eprintln!("--- log of {}\n{}", self.binary.display(), self.log());
+        if thread::panicking() {
+            eprintln!("---- log of {} ----\n{}", self.name, self.log());
         }
-        let _ = fs::remove_file(&self.log);
     }
 }
 
-pub(crate) fn signal(process: u32, name: &str) {
-    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status().unwrap();
-    assert!(sent.success(), "kill -{name} {process}");
+/// Test executables are in `target/<profile>/deps`, binaries one folder up.
+fn beside_the_tests(binary: &str) -> PathBuf {
+    let own = env::current_exe().unwrap();
+    let path = own.parent().and_then(|deps| deps.parent()).unwrap().join(binary);
+    assert!(path.exists(), "{} is not built; run: cargo build --workspace --bins", path.display());
+    path
 }

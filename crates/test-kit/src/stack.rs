@@ -1,24 +1,30 @@
-//! Where the local stack is.
+//! Where the local stack is, as `scripts/stack env` says it.
 
 use std::{env, path::PathBuf};
 
-fn required(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| {
-        panic!("{name} is not set; run ./scripts/test, or: eval \"$(./scripts/stack env)\" after ./scripts/stack up")
-    })
-}
-
-/// The brokers.
+/// `KAFKA_BOOTSTRAP_SERVERS`.
 pub fn kafka() -> String {
     required("KAFKA_BOOTSTRAP_SERVERS")
 }
 
-/// The database server, by a database that exists.
+/// `DATABASE_URL`: the server on which [`crate::postgres::TestDatabase`] makes its databases.
 pub fn database() -> String {
     required("DATABASE_URL")
 }
 
-/// Kafka's jars, for brokers of a test's own.
+/// The folder with Kafka's jars, for a private [`crate::broker::Broker`].
 pub fn kafka_libs() -> PathBuf {
     required("STACK_KAFKA_LIBS").into()
+}
+
+/// The Java that runs the stack's Kafka, else the one on the path.
+pub fn java() -> PathBuf {
+    env::var_os("STACK_JAVA").map_or_else(|| "java".into(), PathBuf::from)
+}
+
+fn required(name: &str) -> String {
+    match env::var(name) {
+        Ok(value) if !value.is_empty() => value,
+        _ => panic!("{name} is not set; run: eval \"$(./scripts/stack env)\" or ./scripts/test"),
+    }
 }

@@ -1,25 +1,38 @@
-//! Waiting for a state, never for a time.
+//! Bounded waits on a state, instead of sleeps that are too short on one machine and too long on all others.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{future::Future, time::Duration};
 
-const EVERY: Duration = Duration::from_millis(20);
+use tokio::time::{Instant, sleep, timeout_at};
 
-/// Waits until `is_so`, and panics with `what` when it is not within `limit`.
-pub async fn wait_until<F: Future<Output = bool>>(what: &str, limit: Duration, mut is_so: impl FnMut() -> F) {
-    wait_for(what, limit, async || is_so().await.then_some(())).await;
+/// Often enough that no test is slow by it.
+pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Waits until `holds` says true; panics with `what` once `limit` has passed.
+pub async fn wait_until<F, Fut>(what: &str, limit: Duration, mut holds: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    wait_for(what, limit, || {
+        let state = holds();
+        async { state.await.then_some(()) }
+    })
+    .await;
 }
 
-/// Waits until there is something, and panics with `what` when there is nothing within `limit`.
-pub async fn wait_for<T>(what: &str, limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look().await {
+/// Waits until `look` finds something; panics with `what` once `limit` has passed.
+pub async fn wait_for<T, F, Fut>(what: &str, limit: Duration, mut look: F) -> T
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + limit;
+    // The look itself is bounded too: a query that hangs is a failure like any other.
+    while let Ok(found) = timeout_at(deadline, look()).await {
+        if let Some(found) = found {
             return found;
         }
-        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(EVERY).await;
+        sleep(INTERVAL).await;
     }
+    panic!("waited {limit:?} in vain: {what}");
 }

@@ -1,3 +1,20 @@
-pub mod domain;
-pub mod handlers;
-pub mod store;
+//! The system of record for patients and appointments: writes what the voice AI confirmed, and publishes every change of a
+//! row by whatever program made it.
+
+mod api;
+mod app;
+mod config;
+mod domain;
+mod handlers;
+mod store;
+mod tail;
+
+pub use app::HealthcorePublisher;
+pub use config::{Config, Role};
+
+/// The service's name: in events, in its consumer's dead letters.
+pub const NAME: &str = "healthcore-publisher";
+/// Its schema in the database.
+pub const SCHEMA: &str = "healthcore";
+/// Its consumer group unless KAFKA_GROUP_ID names another.
+pub const GROUP: &str = "ai-response-processor";

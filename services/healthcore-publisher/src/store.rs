@@ -112,7 +112,10 @@ pub struct WaitingBooking {
     pub time: NaiveTime,
 }
 
-pub async fn bookings_without_patient(tx: &mut PgConnection, call_id: &str) -> Result<Vec<WaitingBooking>, sqlx::Error> {
+pub async fn bookings_without_patient(
+    tx: &mut PgConnection,
+    call_id: &str,
+) -> Result<Vec<WaitingBooking>, sqlx::Error> {
     sqlx::query_as!(
         WaitingBooking,
         "SELECT id, patient_name, dentist, date, time FROM healthcore.appointments

@@ -23,7 +23,8 @@ use crate::{
     NAME,
     announcement::{AnnouncedEvent, Announcement},
     domain::{
-        DateOrder, Extraction, FieldProblem, Found, Kind, Region, Rejection, RejectionCategory, Rules, Scanner, validate,
+        DateOrder, Extraction, FieldProblem, Found, Kind, Region, Rejection, RejectionCategory, Rules, Scanner,
+        validate,
     },
     store::{self, NewExtraction, Said},
 };
@@ -105,15 +106,7 @@ impl Intake {
                 Ok(fact) => return accept(tx, call_id, Some(found.span), fact).await,
                 Err(rejection) => (serde_json::from_str(json).ok(), rejection, "invalid_extraction"),
             },
-            Err(broken) => {
-                let problem = FieldProblem {
-                    field: "$".to_owned(),
-                    problem: broken.reason.explanation().to_owned(),
-                    remedy: "replace the text by a JSON object with the fields of this kind".to_owned(),
-                };
-                let category = RejectionCategory::Deserialization;
-                (None, Rejection { category, problems: vec![problem] }, broken.reason.as_str())
-            }
+            Err(broken) => (None, Rejection::from(*broken), broken.reason.as_str()),
         };
         self.reject(tx, call_id, found, said, rejection, code).await
     }
@@ -140,7 +133,12 @@ impl Intake {
             said: Said::Rejected { raw: &found.raw, problems: serde_json::to_value(&rejection.problems)? },
         };
         if !store::add_extraction(tx.connection(), &new).await? {
-            return Ok(Taken { extraction_id: id.0, kind: found.kind, status: TakenStatus::Repeated, problems: Vec::new() });
+            return Ok(Taken {
+                extraction_id: id.0,
+                kind: found.kind,
+                status: TakenStatus::Repeated,
+                problems: Vec::new(),
+            });
         }
         let data = said.unwrap_or_else(|| Value::String(found.raw.clone()));
         let bytes = serde_json::to_vec(&json!({ "call_id": call_id, "response_type": found.kind, "data": data }))?;
@@ -175,12 +173,7 @@ impl Intake {
         all.push((headers::CORRELATION_ID, call_id.to_owned()));
         tx.publish_raw(&DEAD_LETTER_QUEUE, call_id, &all, &bytes).await?;
         tracing::warn!(extraction_id = %id, kind = %found.kind, code, "an extraction was rejected: {message}");
-        Ok(Taken {
-            extraction_id: id.0,
-            kind: found.kind,
-            status: TakenStatus::Rejected,
-            problems: rejection.problems,
-        })
+        Ok(Taken { extraction_id: id.0, kind: found.kind, status: TakenStatus::Rejected, problems: rejection.problems })
     }
 }
 

@@ -1,10 +1,19 @@
-//! Takes what a voice AI says, finds what it announced, and publishes that.
+//! Takes what a voice AI says, finds what it announced to its caller, publishes that, and shows what became of it.
 
 mod announcement;
+mod api;
+mod app;
+mod config;
 pub mod domain;
 mod handlers;
 mod intake;
+mod send;
 mod store;
 
-/// The service's name: in events, in its schema's bookkeeping, in its consumer group.
+pub use app::VoiceIngest;
+pub use config::{Config, Role};
+
+/// The service's name: in events, in its dead letters, its consumer group.
 pub const NAME: &str = "voice-ingest";
+/// Its schema in the database.
+pub const SCHEMA: &str = "voice";

@@ -1,1 +1,7 @@
-fn main() {}
+use std::process::ExitCode;
+
+use voice_ingest::VoiceIngest;
+
+fn main() -> ExitCode {
+    service_kit::app::main::<VoiceIngest>()
+}

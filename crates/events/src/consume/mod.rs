@@ -8,6 +8,7 @@ mod consumer;
 mod dead_letter;
 mod dispatch;
 mod handler;
+mod housekeeping;
 mod inbox;
 mod poll;
 mod rebalance;
@@ -15,4 +16,5 @@ mod record;
 
 pub use consumer::{BuildError, Consumer, ConsumerBuilder, ConsumerStatus};
 pub use handler::{Handler, Plan, Received};
+pub use housekeeping::RetentionConfig;
 pub use inbox::forget_before;

@@ -120,11 +120,15 @@ async fn the_same_failure_of_the_same_record_is_the_same_letter() {
     let rig = Rig::new().await;
     rig.create_topics().await;
     rig.send(said("call-1", "reject")).await;
-    // The second worker begins where the group has not committed: at the record again.
     for round in 1..=2 {
         let consumer = rig.consume("w").await;
         rig.dead_letters(round).await;
-        consumer.abort();
+        consumer.stop().await;
+        // A lost commit, in its purest form: the group has never committed anything.
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", rig.servers()).create().unwrap();
+        let forgotten = admin.delete_groups(&[&rig.group()], &AdminOptions::new()).await.unwrap();
+        assert!(forgotten[0].is_ok(), "{forgotten:?}");
     }
     let letters = rig.dead_letters(2).await;
     assert_eq!(headers(&letters[0])["dlq.id"], headers(&letters[1])["dlq.id"]);

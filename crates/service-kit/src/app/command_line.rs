@@ -1,0 +1,75 @@
+//! The command line of a service: the frame's subcommands and its own, all settings as flags.
+
+use std::ffi::OsString;
+
+use clap::{Args, Command, FromArgMatches, Subcommand};
+
+use super::App;
+use crate::config::{self, ConfigError, Environment, Loaded};
+
+/// For a service without subcommands of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum NoCommands {}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(super) enum Asked<C> {
+    Run,
+    Migrate,
+    ConfigCheck,
+    Healthcheck,
+    Own(C),
+}
+
+#[derive(Debug, Subcommand)]
+enum Frame {
+    /// Run the service (this is the default)
+    Run,
+    /// Bring the database schema up to date, then end
+    Migrate,
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask the running service whether it is ready; exit code 0 or 1
+    Healthcheck,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print every setting that is in force and where it comes from
+    Check,
+}
+
+pub(super) fn command<A: App>() -> Command {
+    let command = Command::new(A::NAME).about(A::ABOUT).version(A::VERSION).disable_help_subcommand(true);
+    let command = A::Config::augment_args(command).mut_args(|arg| match arg.get_id().as_str() {
+        "http_bind" => arg.default_value(A::DEFAULT_BIND),
+        _ => arg,
+    });
+    // A flattened part changes the description to its own.
+    let command = A::Command::augment_subcommands(Frame::augment_subcommands(command));
+    command.about(A::ABOUT).long_about(None::<&str>).subcommand_required(false).arg_required_else_help(false)
+}
+
+/// The settings, and what is to be done with them.
+pub(super) type Request<A> = (<A as App>::Config, Asked<<A as App>::Command>);
+
+/// Reads the command line and the environment.
+pub(super) fn read<A: App>(
+    argv: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+) -> Result<Loaded<Request<A>>, ConfigError> {
+    let Loaded { value: matches, settings, warnings } = config::load(command::<A>(), argv, environment)?;
+    let config = A::Config::from_arg_matches(&matches)?;
+    let asked = match matches.subcommand_name() {
+        None => Asked::Run,
+        Some(name) if Frame::has_subcommand(name) => match Frame::from_arg_matches(&matches)? {
+            Frame::Run => Asked::Run,
+            Frame::Migrate => Asked::Migrate,
+            Frame::Config(ConfigCommand::Check) => Asked::ConfigCheck,
+            Frame::Healthcheck => Asked::Healthcheck,
+        },
+        Some(_) => Asked::Own(A::Command::from_arg_matches(&matches)?),
+    };
+    Ok(Loaded { value: (config, asked), settings, warnings })
+}

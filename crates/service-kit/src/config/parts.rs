@@ -1,0 +1,81 @@
+//! The parts that every service has: HTTP, database, telemetry.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use super::values::{
+    parse_bind, parse_bool, parse_bytes, parse_database_url, parse_duration_not_zero, parse_log_filter,
+};
+
+/// How the HTTP server listens and what it bears.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct HttpConfig {
+    /// Address and port to listen on; port 0 takes a free one. Without API_TOKENS_FILE only a loopback address is allowed
+    #[arg(id = "http_bind", long = "http-bind", env = "HTTP_BIND", value_name = "ADDRESS:PORT")]
+    #[arg(default_value = "127.0.0.1:8000", value_parser = parse_bind)]
+    pub bind: SocketAddr,
+    /// File of bearer tokens, a line each: role (reader, operator, admin), name, SHA-256 of the token in hex
+    #[arg(id = "api_tokens_file", long = "api-tokens-file", env = "API_TOKENS_FILE", value_name = "PATH")]
+    pub api_tokens_file: Option<PathBuf>,
+    /// Largest request body in bytes
+    #[arg(id = "http_body_limit", long = "http-body-limit", env = "HTTP_BODY_LIMIT", value_name = "BYTES")]
+    #[arg(default_value = "1MiB", value_parser = parse_bytes)]
+    pub body_limit: usize,
+    /// Longest time until a request is answered
+    #[arg(
+        id = "http_request_timeout",
+        long = "http-request-timeout",
+        env = "HTTP_REQUEST_TIMEOUT",
+        value_name = "DURATION"
+    )]
+    #[arg(default_value = "10s", value_parser = parse_duration_not_zero)]
+    pub request_timeout: Duration,
+}
+
+/// How the database is reached.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseConfig {
+    /// The PostgreSQL database; across a network add ?sslmode=verify-full&sslrootcert=PATH
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    #[arg(value_parser = parse_database_url)]
+    pub url: SecretString,
+    /// Connections that this process opens at most
+    #[arg(id = "database_max_connections", long = "database-max-connections", env = "DATABASE_MAX_CONNECTIONS")]
+    #[arg(default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub max_connections: u32,
+    /// Bring the schema up to date at start; `false` refuses to start on an old schema
+    #[arg(id = "database_auto_migrate", long = "database-auto-migrate", env = "DATABASE_AUTO_MIGRATE")]
+    #[arg(default_value = "true", value_name = "BOOL", action = clap::ArgAction::Set, value_parser = parse_bool)]
+    pub auto_migrate: bool,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Telemetry")]
+pub struct TelemetryConfig {
+    /// What is logged, as in `info` or `info,sqlx=debug`
+    #[arg(id = "rust_log", long = "rust-log", env = "RUST_LOG", value_name = "FILTER")]
+    #[arg(default_value = "info", value_parser = parse_log_filter)]
+    pub rust_log: String,
+    /// Form of the log; without it `text` on a terminal and `json` elsewhere
+    #[arg(id = "log_format", long = "log-format", env = "LOG_FORMAT", value_name = "FORMAT", ignore_case = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

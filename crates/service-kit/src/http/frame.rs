@@ -1,0 +1,105 @@
+//! What every request passes through: an id, a line in the log, a figure in the metrics, a time limit, a net for panics.
+
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::{StreamExt, stream};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::Problem;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The request's id, in the answer's `x-request-id` header and on every line that is logged for it. Also a request extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub Arc<str>);
+
+/// Gives the request an id (the caller's, if it is a sensible one) and tells how it was answered. Neither log nor metrics hold
+/// path or query, only the route: both may be personal data.
+pub(super) async fn observe(mut request: Request, next: Next) -> Response {
+    let id: Arc<str> = match request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()) {
+        Some(given) if is_sensible(given) => given.into(),
+        _ => Uuid::now_v7().to_string().into(),
+    };
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let method = method_label(request.method());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let span = tracing::info_span!("request", request_id = %id);
+    let start = Instant::now();
+    let mut response = next.run(request).instrument(span).await;
+    let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
+    tracing::debug!(request_id = %id, method, route, status, seconds, "answered");
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(seconds);
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn is_sensible(id: &str) -> bool {
+    (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// Callers may invent methods; a label must not take unbounded values.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// Ends a request after `limit`: 408 when the caller has not sent its body by then, else 503.
+pub(super) async fn limit_time(limit: Duration, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let received = Arc::new(AtomicBool::new(body.is_end_stream()));
+    let body = if body.is_end_stream() { body } else { watched(body, received.clone()) };
+    match tokio::time::timeout(limit, next.run(Request::from_parts(parts, body))).await {
+        Ok(response) => response,
+        Err(_) if received.load(Ordering::Relaxed) => {
+            tracing::warn!(limit_seconds = limit.as_secs_f64(), "a request took too long and was given up");
+            Problem::unavailable("The answer took too long and was given up. Try again.")
+                .with_retry_after(Duration::from_secs(5))
+                .into_response()
+        }
+        Err(_) => {
+            let detail = "The request's body did not arrive in time. Send it faster or in parts.";
+            Problem::new(axum::http::StatusCode::REQUEST_TIMEOUT, detail).into_response()
+        }
+    }
+}
+
+fn watched(body: Body, received: Arc<AtomicBool>) -> Body {
+    let end = stream::poll_fn(move |_| {
+        received.store(true, Ordering::Relaxed);
+        Poll::Ready(None)
+    });
+    Body::from_stream(body.into_data_stream().chain(end))
+}
+
+/// The answer for a handler that panicked; the panic itself is logged by the hook.
+pub(super) fn after_panic(_: Box<dyn Any + Send>) -> Response {
+    Problem::internal().into_response()
+}

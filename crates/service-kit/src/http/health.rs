@@ -1,0 +1,124 @@
+//! `/healthz` and `/readyz`: what the service is waiting for, check by check.
+//!
+//! A check's message is shown to anybody who can reach the port, so it names no host, user or secret.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use axum::{Json, http::StatusCode, response::IntoResponse};
+use futures::future::{BoxFuture, join_all};
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::Lifecycle;
+
+/// What one check may take; orchestrators give a probe 1 to 5 s.
+const LIMIT: Duration = Duration::from_secs(2);
+
+type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// The checks of a service; clones share them.
+#[derive(Clone, Default)]
+pub struct Health {
+    checks: Arc<RwLock<BTreeMap<&'static str, Check>>>,
+}
+
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_set().entries(checks.keys()).finish()
+    }
+}
+
+/// The body of `/readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// `ready`, or `unready` as soon as one check fails.
+    pub status: String,
+    /// Each check by its name.
+    pub checks: BTreeMap<String, CheckResult>,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// Whether it passed.
+    pub ok: bool,
+    /// What is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Health {
+    /// No checks: ready.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a check, or replaces the one of this name. It is asked at each probe, side by side with the others, for at most 2 s.
+    pub fn register<F>(&self, name: &'static str, check: F)
+    where
+        F: Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync + 'static,
+    {
+        self.checks.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(check));
+    }
+
+    /// Asks every check. A service that stops is not ready, whatever they say.
+    pub async fn readiness(&self, lifecycle: &Lifecycle) -> Readiness {
+        let checks: Vec<_> = {
+            let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner);
+            checks.iter().map(|(name, check)| (*name, check.clone())).collect()
+        };
+        let asked = checks.into_iter().map(|(name, check)| async move {
+            let answer = tokio::time::timeout(LIMIT, check()).await;
+            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs())));
+            (name.to_owned(), CheckResult { ok: answer.is_ok(), problem: answer.err() })
+        });
+        let mut checks: BTreeMap<_, _> = join_all(asked).await.into_iter().collect();
+        if lifecycle.is_stopping() {
+            checks
+                .insert("lifecycle".into(), CheckResult { ok: false, problem: Some("the service is stopping".into()) });
+        }
+        let ready = checks.values().all(|check| check.ok);
+        Readiness { status: if ready { "ready" } else { "unready" }.into(), checks }
+    }
+}
+
+impl IntoResponse for Readiness {
+    fn into_response(self) -> axum::response::Response {
+        let status = if self.status == "ready" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, Json(self)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_failing_check_makes_the_service_unready_and_a_stuck_one_is_cut_off() {
+        let (health, lifecycle) = (Health::new(), Lifecycle::new());
+        assert_eq!(health.readiness(&lifecycle).await.status, "ready");
+        health.register("database", || async { Ok(()) }.boxed());
+        health.register("consumer", || async { Err("no partitions yet".to_owned()) }.boxed());
+        health.register("stuck", || std::future::pending().boxed());
+        let readiness = health.readiness(&lifecycle).await;
+        assert_eq!(readiness.status, "unready");
+        assert!(readiness.checks["database"].ok);
+        assert_eq!(readiness.checks["consumer"].problem.as_deref(), Some("no partitions yet"));
+        assert_eq!(readiness.checks["stuck"].problem.as_deref(), Some("no answer within 2 s"));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_stops_is_not_ready() {
+        let (health, lifecycle) = (Health::new(), Lifecycle::new());
+        lifecycle.shutdown();
+        let response = health.readiness(&lifecycle).await.into_response();
+        assert_eq!(response.status(), 503);
+    }
+}

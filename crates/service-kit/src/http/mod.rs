@@ -1,0 +1,26 @@
+//! The HTTP side of a service: [`serve`] and what every route shares.
+//!
+//! Every answer that is not a success is a [`Problem`] (RFC 9457) that says what is wrong, where, and what to do, and never
+//! repeats what was sent: it may be personal data. The API is closed unless it listens on loopback ([`auth`]).
+//! Does not limit a WebSocket, nor a body that a handler reads as a stream by itself.
+
+pub mod auth;
+mod extract;
+mod frame;
+mod health;
+pub mod idempotency;
+mod json_error;
+mod page;
+mod page;
+mod problem;
+mod serve;
+#[cfg(test)]
+mod tests;
+
+pub use extract::{ApiJson, ApiPath, ApiQuery};
+pub use frame::RequestId;
+pub use health::{CheckResult, Health, Readiness};
+pub use page::{Page, PageQuery};
+pub use page::{Page, PageQuery};
+pub use problem::{Details, FieldProblem, Problem};
+pub use serve::{Routes, router, serve};

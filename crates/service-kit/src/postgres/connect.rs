@@ -1,0 +1,161 @@
+//! The pool, and waiting for a database that is still starting.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use futures::FutureExt;
+use secrecy::ExposeSecret;
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+};
+use tokio::time::Instant;
+
+use super::migrate::checked_name;
+use crate::{config::DatabaseConfig, http::Health};
+
+/// How long a start waits for the database: a container of PostgreSQL is ready within about 10 s, a failover within 30 s.
+const WAIT: Duration = Duration::from_secs(30);
+/// How long one attempt, and later a request for a connection of the pool, may take.
+const ACQUIRE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(500);
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(5);
+
+/// A pool whose connections work in `schema` and nowhere else (`search_path`). Waits up to 30 s for a database that is away;
+/// a wrong password or database name fails at once.
+///
+/// # Errors
+/// The database cannot be reached or refuses; host, database and user are named, the password never.
+pub async fn connect(config: &DatabaseConfig, schema: &str) -> anyhow::Result<PgPool> {
+    connect_within(WAIT, config, schema).await
+}
+
+async fn connect_within(wait: Duration, config: &DatabaseConfig, schema: &str) -> anyhow::Result<PgPool> {
+    let options = options(config, schema)?;
+    let place = place(&options);
+    warn_if_unverified(&options, &place);
+    let start = Instant::now();
+    let mut warned: Option<Instant> = None;
+    loop {
+        let attempt = tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options));
+        let error = match attempt.await {
+            Ok(Ok(connection)) => {
+                _ = connection.close().await;
+                break;
+            }
+            Ok(Err(error)) if !is_passing(&error) => {
+                return Err(error).with_context(|| format!("DATABASE_URL: cannot connect to {place}"));
+            }
+            Ok(Err(error)) => error.into(),
+            Err(_) => anyhow!("no answer within {} s", ACQUIRE.as_secs()),
+        };
+        if start.elapsed() >= wait {
+            return Err(error)
+                .with_context(|| format!("DATABASE_URL: cannot connect to {place} for {} s", wait.as_secs()));
+        }
+        if warned.is_none_or(|at| at.elapsed() >= BETWEEN_WARNINGS) {
+            tracing::warn!(error = format!("{error:#}"), "waiting for the database {place}");
+            warned = Some(Instant::now());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(PgPoolOptions::new().max_connections(config.max_connections).acquire_timeout(ACQUIRE).connect_lazy_with(options))
+}
+
+fn options(config: &DatabaseConfig, schema: &str) -> anyhow::Result<PgConnectOptions> {
+    checked_name(schema)?;
+    // The parser's error may quote parts of the URL.
+    let options: PgConnectOptions =
+        config.url.expose_secret().parse().map_err(|_| anyhow!("DATABASE_URL is not a PostgreSQL URL"))?;
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name(schema),
+    };
+    Ok(options.options([("search_path", schema)]))
+}
+
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or("(default)");
+    match options.get_socket() {
+        Some(socket) => format!("{database} at {} as {}", socket.display(), options.get_username()),
+        None => format!("{database} at {}:{} as {}", options.get_host(), options.get_port(), options.get_username()),
+    }
+}
+
+fn warn_if_unverified(options: &PgConnectOptions, place: &str) {
+    let host = options.get_host();
+    let local = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if !local && !matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
+        tracing::warn!("DATABASE_URL: the connection to {place} is not verified; add sslmode=verify-full to the URL");
+    }
+}
+
+/// Away, starting, stopping or full, as opposed to refusing us.
+fn is_passing(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| code.starts_with("57P0") || code.starts_with("53") || code.starts_with("08")),
+        _ => false,
+    }
+}
+
+/// Asks the database for a sign of life.
+///
+/// # Errors
+/// What to show in `/readyz`, without names.
+pub async fn ping(pool: &PgPool) -> Result<(), String> {
+    match sqlx::query("SELECT 1").execute(pool).await {
+        Ok(_) => Ok(()),
+        Err(sqlx::Error::PoolTimedOut) => Err("no connection is free".into()),
+        Err(_) => Err("the database does not answer".into()),
+    }
+}
+
+/// Adds the check `database`.
+pub fn register_check(health: &Health, pool: &PgPool) {
+    let pool = pool.clone();
+    health.register("database", move || {
+        let pool = pool.clone();
+        async move { ping(&pool).await }.boxed()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> DatabaseConfig {
+        DatabaseConfig { url: url.into(), max_connections: 2, auto_migrate: true }
+    }
+
+    #[test]
+    fn the_place_is_named_without_the_password() {
+        let options = options(&config("postgres://anna:secret@db.example:5433/shop"), "voice").unwrap();
+        assert_eq!(place(&options), "shop at db.example:5433 as anna");
+        assert_eq!(options.get_options(), Some("-c search_path=voice"));
+        assert_eq!(options.get_application_name(), Some("voice"));
+    }
+
+    #[test]
+    fn a_schema_is_a_plain_name() {
+        for wrong in ["", "a b", "a,b", "Voice", "a\"", "1a"] {
+            assert!(options(&config("postgres://h/d"), wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_given_up_after_a_while_and_named() {
+        // Nothing listens on port 1.
+        let error = connect_within(Duration::from_secs(1), &config("postgres://anna:secret@127.0.0.1:1/shop"), "voice")
+            .await
+            .unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.starts_with("DATABASE_URL: cannot connect to shop at 127.0.0.1:1 as anna"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}

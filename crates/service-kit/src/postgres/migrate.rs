@@ -1,0 +1,142 @@
+//! Migrations: applied under the database's advisory lock, each set with its own bookkeeping.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, anyhow, bail};
+use sqlx::{AssertSqlSafe, Connection, PgPool, migrate::Migrator};
+
+use super::connect;
+use crate::config::DatabaseConfig;
+
+/// One set of migrations and the table that says which of them are applied.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrations {
+    /// From `sqlx::migrate!`.
+    pub migrator: &'static Migrator,
+    /// The bookkeeping table's name, without a schema; never to be changed again.
+    pub table: &'static str,
+}
+
+/// What a service does at its start: connects, then migrates (`DATABASE_AUTO_MIGRATE`) or checks that somebody has.
+///
+/// # Errors
+/// As [`connect`](super::connect()), [`migrate`] and [`check_migrated`].
+pub async fn prepare(
+    config: &DatabaseConfig,
+    schema: &str,
+    sets: &[Migrations],
+    service: &str,
+) -> anyhow::Result<PgPool> {
+    let pool = connect::connect(config, schema).await?;
+    for set in sets {
+        if config.auto_migrate {
+            migrate(&pool, schema, set.migrator, set.table).await?;
+        } else {
+            check_migrated(&pool, schema, set.migrator, set.table, service).await?;
+        }
+    }
+    Ok(pool)
+}
+
+/// Creates the schema unless it is there. A role that may not create schemas can so use one that was made for it.
+///
+/// # Errors
+/// The statement fails.
+pub async fn create_schema(pool: &PgPool, schema: &str) -> anyhow::Result<()> {
+    let schema = checked_name(schema)?;
+    let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)")
+        .bind(schema)
+        .fetch_one(pool)
+        .await
+        .with_context(|| format!("cannot look for the schema {schema}"))?;
+    if there {
+        return Ok(());
+    }
+    match sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\""))).execute(pool).await {
+        Ok(_) => Ok(()),
+        // IF NOT EXISTS does not see what another session has not committed yet.
+        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("23505" | "42P06")) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot create the schema {schema}")),
+    }
+}
+
+/// Applies what is missing, one process at a time. Creates the schema first.
+///
+/// # Errors
+/// A migration fails, or one that is applied differs from the one in this binary.
+pub async fn migrate(pool: &PgPool, schema: &str, migrator: &'static Migrator, table: &str) -> anyhow::Result<()> {
+    create_schema(pool, schema).await?;
+    let mut own = Migrator::with_migrations(migrator.iter().cloned().collect());
+    own.set_ignore_missing(true);
+    own.dangerous_set_table_name(qualified(schema, table)?);
+    // sqlx keeps its advisory lock when a migration fails; closing the connection frees it, giving it back would not.
+    let mut connection = pool.acquire().await.context("cannot migrate: no connection")?.detach();
+    let migrated = own.run_direct(None, &mut connection, false).await;
+    _ = connection.close().await;
+    migrated.with_context(|| format!("cannot migrate the schema {schema} (bookkeeping in {table})"))?;
+    warn_if_newer(pool, schema, migrator, table).await
+}
+
+/// Fails unless every migration of this binary is applied.
+///
+/// # Errors
+/// What is missing, and that `SERVICE migrate` applies it.
+pub async fn check_migrated(
+    pool: &PgPool,
+    schema: &str,
+    migrator: &'static Migrator,
+    table: &str,
+    service: &str,
+) -> anyhow::Result<()> {
+    let applied = applied(pool, schema, table).await?;
+    let of_ours = migrator.iter().filter(|migration| !migration.migration_type.is_down_migration());
+    let missing: Vec<String> = of_ours
+        .filter(|migration| applied.get(&migration.version) != Some(&true))
+        .map(|migration| format!("{} ({})", migration.version, migration.description))
+        .collect();
+    if !missing.is_empty() {
+        bail!(
+            "the schema {schema} is not up to date: {} of {table} not applied. Run `{service} migrate`, or set \
+             DATABASE_AUTO_MIGRATE=true",
+            missing.join(", ")
+        );
+    }
+    warn_if_newer(pool, schema, migrator, table).await
+}
+
+async fn warn_if_newer(pool: &PgPool, schema: &str, migrator: &Migrator, table: &str) -> anyhow::Result<()> {
+    let ours = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let newest = applied(pool, schema, table).await?.last_key_value().map_or(0, |(version, _)| *version);
+    if newest > ours {
+        tracing::warn!(schema, table, newest, ours, "the schema is newer than this version of the service");
+    }
+    Ok(())
+}
+
+/// Version and success of each applied migration; none when the bookkeeping table is not there.
+async fn applied(pool: &PgPool, schema: &str, table: &str) -> anyhow::Result<BTreeMap<i64, bool>> {
+    let sql = format!("SELECT version, success FROM {}", qualified(schema, table)?);
+    match sqlx::query_as::<_, (i64, bool)>(AssertSqlSafe(sql)).fetch_all(pool).await {
+        Ok(rows) => Ok(rows.into_iter().collect()),
+        // No such table, or no such schema.
+        Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P01" | "3F000")) => {
+            Ok(BTreeMap::new())
+        }
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot read which migrations of {schema}.{table} are applied"))
+        }
+    }
+}
+
+fn qualified(schema: &str, table: &str) -> anyhow::Result<String> {
+    Ok(format!("\"{}\".\"{}\"", checked_name(schema)?, checked_name(table)?))
+}
+
+/// Names go into SQL as text, so only plain ones are taken: `[a-z_][a-z0-9_]*`, at most PostgreSQL's 63 bytes.
+pub(super) fn checked_name(name: &str) -> anyhow::Result<&str> {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if name.is_empty() || name.len() > 63 || !plain || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(anyhow!("{name:?} is not a plain name of a schema or table (a-z, 0-9, _)"));
+    }
+    Ok(name)
+}

@@ -1,0 +1,1 @@
+SELECT this_does_not_exist();

@@ -1,0 +1,6 @@
+//! Against a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
+mod idempotency;
+mod postgres;

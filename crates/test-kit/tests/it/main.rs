@@ -1,0 +1,174 @@
+//! The kit itself, against the local stack.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::{Duration, Instant};
+
+use test_kit::{
+    broker::Broker,
+    kafka,
+    postgres::TestDatabase,
+    process::ServiceProcess,
+    stack,
+    wait::{wait_for, wait_until},
+};
+
+const LONG: Duration = Duration::from_secs(30);
+
+async fn exists(database: &str) -> bool {
+    let pool = sqlx::PgPool::connect(&stack::database()).await.unwrap();
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+        .bind(database)
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_test_database_is_fresh_and_goes_with_its_test() {
+    let database = TestDatabase::create().await;
+    let other = TestDatabase::create().await;
+    sqlx::raw_sql("CREATE TABLE things (id int)").execute(database.pool()).await.unwrap();
+    let seen: Option<String> =
+        sqlx::query_scalar("SELECT to_regclass('things')::text").fetch_one(other.pool()).await.unwrap();
+    assert_eq!(seen, None, "a table of one is in the other");
+    let by_url = sqlx::PgPool::connect(database.url()).await.unwrap();
+    let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&by_url).await.unwrap();
+    assert_eq!(name, database.name());
+    // A connection is still open, as of a service that was not stopped.
+    drop(database);
+    assert!(!exists(&name).await);
+}
+
+#[test]
+fn a_test_database_may_be_dropped_where_no_runtime_is() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let database = runtime.block_on(TestDatabase::create());
+    let name = database.name().to_owned();
+    drop(runtime);
+    drop(database);
+    assert!(!tokio::runtime::Runtime::new().unwrap().block_on(exists(&name)));
+}
+
+#[tokio::test]
+async fn what_is_produced_is_read_with_key_headers_and_place() {
+    let servers = stack::kafka();
+    let topic = format!("{}things", kafka::namespace());
+    kafka::create_topic(&servers, &topic, 3, &[("max.message.bytes", "2000")]).await;
+    kafka::create_topic(&servers, &topic, 3, &[]).await;
+    assert_eq!(kafka::read_topic_to_end(&servers, &topic).await, []);
+
+    let headers: [(&str, &[u8]); 3] = [("ce_id", b"1"), ("twice", b"a"), ("twice", &[0xff])];
+    let (partition, offset) = kafka::produce(&servers, &topic, Some(b"key"), b"payload", &headers).await;
+    for number in 0..20 {
+        kafka::produce(&servers, &topic, None, number.to_string().as_bytes(), &[]).await;
+    }
+    let records = kafka::read_topic(&servers, &topic, 21, LONG).await;
+    assert_eq!(records.len(), 21);
+    let first = records.iter().find(|one| (one.partition, one.offset) == (partition, offset)).unwrap();
+    assert_eq!(first.key.as_deref(), Some(b"key".as_slice()));
+    assert_eq!(first.payload.as_deref(), Some(b"payload".as_slice()));
+    assert_eq!(first.header("twice"), Some(b"a".as_slice()));
+    assert_eq!(first.headers.len(), 3);
+    assert!(first.timestamp_ms.unwrap() > 0);
+    assert_eq!(kafka::read_topic_to_end(&servers, &topic).await.len(), 21);
+}
+
+#[tokio::test]
+async fn what_a_group_has_committed_is_told_by_partition() {
+    use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+
+    let servers = stack::kafka();
+    let namespace = kafka::namespace();
+    let (topic, group) = (format!("{namespace}things"), format!("{namespace}group"));
+    kafka::create_topic(&servers, &topic, 2, &[]).await;
+    assert_eq!(kafka::committed(&servers, &group, &topic).await, [(0, -1), (1, -1)]);
+
+    let mut offsets = rdkafka::TopicPartitionList::new();
+    offsets.add_partition_offset(&topic, 1, rdkafka::Offset::Offset(7)).unwrap();
+    let consumer: BaseConsumer =
+        rdkafka::ClientConfig::new().set("bootstrap.servers", &servers).set("group.id", &group).create().unwrap();
+    consumer.commit(&offsets, CommitMode::Sync).unwrap();
+    assert_eq!(kafka::committed(&servers, &group, &topic).await, [(0, -1), (1, 7)]);
+}
+
+#[tokio::test]
+#[should_panic(expected = "read only 1 records")]
+async fn a_record_that_never_comes_fails_the_test_with_what_did_come() {
+    let servers = stack::kafka();
+    let topic = format!("{}things", kafka::namespace());
+    kafka::create_topic(&servers, &topic, 1, &[]).await;
+    kafka::produce(&servers, &topic, None, b"one", &[]).await;
+    kafka::read_topic(&servers, &topic, 2, Duration::from_secs(1)).await;
+}
+
+#[tokio::test]
+async fn a_private_broker_keeps_its_data_when_killed_and_when_stopped() {
+    let mut broker = Broker::start().await;
+    let servers = broker.bootstrap();
+    kafka::create_topic(&servers, "things", 1, &[]).await;
+    kafka::produce(&servers, "things", None, b"before", &[]).await;
+
+    broker.kill();
+    let (began, namesake) = (Instant::now(), servers.clone());
+    // A producer that is waiting while the broker is away gets through once it is back.
+    let waiting = tokio::spawn(async move { kafka::produce(&namesake, "things", None, b"meanwhile", &[]).await });
+    broker.start_again().await;
+    assert_eq!(broker.bootstrap(), servers);
+    assert_eq!(waiting.await.unwrap(), (0, 1));
+    assert!(began.elapsed() < LONG, "the old session was waited for");
+
+    broker.stop().await;
+    broker.start_again().await;
+    let payloads: Vec<_> =
+        kafka::read_topic_to_end(&servers, "things").await.into_iter().map(|one| one.payload.unwrap()).collect();
+    assert_eq!(payloads, [b"before".to_vec(), b"meanwhile".to_vec()]);
+}
+
+#[tokio::test]
+async fn a_service_is_the_same_after_a_kill_and_a_restart() {
+    let mut service = ServiceProcess::spawn("examples/tiny_service", &[("GREETING", "hello".to_owned())]).await;
+    service.wait_ready().await;
+    let url = service.base_url();
+    service.kill9();
+    reqwest::get(&url).await.unwrap_err();
+
+    service.restart().await;
+    service.wait_ready().await;
+    assert_eq!(service.base_url(), url);
+    service.restart().await;
+    service.wait_ready().await;
+    // Nothing of the test's own environment (cargo sets CARGO), the same variables each time.
+    assert_eq!(service.log(), "GREETING=Some(\"hello\") CARGO=None\n".repeat(3));
+    assert!(!service.terminate().await.success(), "it knows nothing of SIGTERM");
+}
+
+#[tokio::test]
+#[should_panic(expected = "ended while starting, exit status: 3")]
+async fn a_service_that_ends_while_starting_is_not_waited_for() {
+    let mut service = ServiceProcess::spawn("examples/tiny_service", &[("GREETING", "go away".to_owned())]).await;
+    service.wait_ready().await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 100ms in vain: pigs fly")]
+async fn a_wait_in_vain_says_for_what() {
+    wait_until("pigs fly", Duration::from_millis(100), || async { false }).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "waited 100ms in vain: an answer")]
+async fn a_look_that_hangs_is_bounded_too() {
+    wait_until("an answer", Duration::from_millis(100), std::future::pending).await;
+}
+
+#[tokio::test]
+async fn a_wait_returns_what_it_found() {
+    let mut looks = 0;
+    let found = wait_for("the third look", LONG, || {
+        looks += 1;
+        let found = (looks == 3).then_some(looks);
+        async move { found }
+    })
+    .await;
+    assert_eq!(found, 3);
+}

@@ -1,0 +1,171 @@
+# shellcheck shell=bash
+# Starts, stops and describes the parts, whichever way they run. Each part's own file has its start, wait, stop, delete,
+# healthy, address and exports.
+
+ALL_PARTS='kafka postgres registry mail'
+
+# users_own <part>: the user brings a Kafka or a PostgreSQL of their own; it is used and never touched. Values that came out of
+# `stack env` (of this or another checkout) are not the user's own: STACK_OWN lists them.
+users_own() {
+  local name value
+  case "$1" in
+    kafka | postgres) name=$("${1}_own_variable") ;;
+    *) return 1 ;;
+  esac
+  value=${!name:-}
+  [ -n "$value" ] || return 1
+  case " ${STACK_OWN:-} " in
+    *" $value "*) return 1 ;;
+  esac
+}
+
+without_password() { printf '%s\n' "$1" | sed 's|//[^@/]*@|//***@|'; }
+
+mode() { cat "$STACK_DIR/mode" 2>/dev/null || true; }
+
+running_pid() {
+  if [ "$1" = postgres ]; then postgres_running_pid; else process_id "$1"; fi
+}
+
+# part_up: healthy, and by this checkout.
+part_up() {
+  if [ "$(mode)" = docker ]; then
+    compose_healthy "$1"
+  else
+    [ -n "$(running_pid "$1")" ] && "${1}_healthy"
+  fi
+}
+
+# parts_up <native|docker|''> <part...>
+parts_up() {
+  local forced=$1 part missing=''
+  shift
+  make_stack_folders
+  for part in "$@"; do
+    if users_own "$part"; then
+      local name
+      name=$("${part}_own_variable")
+      say_part "$part" "yours: $(without_password "${!name}") ($name is set; not started, never reconfigured)"
+    elif ! { [ -z "$forced" ] || [ "$forced" = "$(mode)" ]; } || ! part_up "$part"; then
+      missing="$missing $part"
+    fi
+  done
+  if [ -n "$missing" ]; then
+    # One at a time on a machine: two checkouts would choose the same free ports and download the same files.
+    exec 9>"$CACHE_DIR/up.lock"
+    if command -v flock >/dev/null; then
+      flock -n 9 || { say_part stack 'waiting for another start on this machine' && flock 9; }
+    fi
+    # shellcheck disable=SC2086 # a list of words
+    start_missing "$forced" $missing
+    exec 9>&-
+  fi
+}
+
+start_missing() {
+  local forced=$1 chosen
+  shift
+  chosen=${forced:-$(mode)}
+  if [ -n "$forced" ] && [ -n "$(mode)" ] && [ "$forced" != "$(mode)" ]; then
+    say_part stack "stopping what runs the $(mode) way"
+    # shellcheck disable=SC2086
+    parts_down $ALL_PARTS
+  fi
+  if [ -z "$chosen" ]; then
+    if docker_works; then chosen=docker; else chosen=native; fi
+  fi
+  if [ "$chosen" = docker ]; then
+    printf 'docker\n' >"$STACK_DIR/mode"
+    docker_start "$@" && return 0
+    rm -f "$STACK_DIR/mode"
+    [ "$forced" != docker ] || fail 'docker compose create' "$LOG_DIR/docker.log" 'check the images, or use STACK_MODE=native'
+    say_part docker "images cannot be had ($(tail -n 1 "$LOG_DIR/docker.log")); going on without Docker"
+  fi
+  printf 'native\n' >"$STACK_DIR/mode"
+  native_start "$@"
+}
+
+# All start before any is waited for: the slowest one counts, not the sum.
+native_start() {
+  local part pid started
+  started=$(now_ms)
+  for part in "$@"; do
+    pid=$(running_pid "$part")
+    if [ -n "$pid" ]; then
+      # Perhaps it is only still starting, for another call.
+      "${part}_wait" && continue
+      say_part "$part" 'runs but does not answer; starting it again'
+      "${part}_stop"
+    fi
+    end_orphans "$part"
+    "${part}_start"
+  done
+  for part in "$@"; do
+    "${part}_wait" ||
+      fail "$part does not become healthy" "$(log_file "$part")" "./scripts/stack reset $part deletes its data and starts afresh"
+    say_part "$part" "ready after $(took "$started") on $("${part}_address")"
+  done
+}
+
+# A broker whose pid file was deleted holds the data folder's lock.
+end_orphans() {
+  local pid
+  case "$1" in
+    kafka | registry)
+      for pid in $(process_ids_with "$("${1}_marker")"); do stop_pid "$pid" 10; done
+      ;;
+  esac
+}
+
+# parts_down <part...>
+parts_down() {
+  local part
+  if [ "$(mode)" = docker ]; then
+    docker_down "$@"
+  else
+    for part in "$@"; do
+      # In parallel: Kafka's orderly stop takes longest.
+      { "${part}_stop" && end_orphans "$part"; } &
+    done
+    wait
+  fi
+}
+
+# parts_delete <part...>: data, not downloads.
+parts_delete() {
+  local part
+  if [ "$(mode)" = docker ]; then docker_delete; fi
+  for part in "$@"; do
+    "${part}_delete"
+    rm -f "$PORT_DIR/$part"
+  done
+}
+
+export_line() { printf 'export %s=%q\n' "$1" "$2"; }
+
+# The lines of `stack env`.
+parts_exports() {
+  local part own='' name
+  for part in $ALL_PARTS; do
+    if users_own "$part"; then
+      name=$("${part}_own_variable")
+      export_line "$name" "${!name}"
+    elif part_up "$part"; then
+      "${part}_exports"
+      case "$part" in
+        kafka) own="$own $(kafka_address)" ;;
+        postgres) own="$own $(postgres_url)" ;;
+      esac
+    elif [ "$part" = kafka ] || [ "$part" = postgres ]; then
+      say "$part does not run: ./scripts/stack up"
+    fi
+  done
+  export_line STACK_OWN "${own# }"
+  for name in $SERVICES; do
+    export_line "$(shout "$name")_URL" "$(service_url "$name")"
+  done
+  [ ! -d "$(kafka_libs)" ] || export_line STACK_KAFKA_LIBS "$(kafka_libs)"
+  [ ! -s "$STACK_DIR/java" ] || export_line STACK_JAVA "$(cat "$STACK_DIR/java")"
+  name=$(find_postgres)
+  [ -z "$name" ] || export_line STACK_PG_BIN "$name"
+}

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Loopback ports: the preferred one, or a free one where something else has it, remembered per checkout.
+
+# Only loopback is ever asked, so a closed port answers at once.
+port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# port_of <name> <preferred>: the one in use or to be used.
+port_of() {
+  if [ -s "$PORT_DIR/$1" ]; then cat "$PORT_DIR/$1"; else printf '%s\n' "$2"; fi
+}
+
+# choose_port <name> <preferred>: for a part that does not run now. Keeps the remembered port while it is free, since
+# shells and .env files hold it.
+choose_port() {
+  local name=$1 preferred=$2 port expected tries=0
+  expected=$(port_of "$name" "$preferred")
+  port=$expected
+  while port_taken "$port" || port_reserved "$name" "$port"; do
+    tries=$((tries + 1))
+    [ "$tries" -le 200 ] || fail "no free port for $name near $preferred" '' "set STACK_$(shout "$name")_PORT"
+    port=$((preferred + 10 * tries))
+  done
+  [ "$port" = "$expected" ] || say_part "$name" "port $expected is taken by something else, using $port"
+  printf '%s\n' "$port" >"$PORT_DIR/$name"
+}
+
+# Another part of this checkout may have been given the port a moment ago and not have bound it yet.
+port_reserved() {
+  local file
+  for file in "$PORT_DIR"/*; do
+    [ -s "$file" ] && [ "${file##*/}" != "$1" ] && [ "$(cat "$file")" = "$2" ] && return 0
+  done
+  return 1
+}
+
+shout() { printf '%s' "$1" | tr 'a-z-' 'A-Z_'; }
+
+# http_status <port> <path>: the status code, or nothing. Needs no curl.
+http_status() {
+  local code=
+  {
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || return 0
+    printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' "$2" >&3
+    read -r -t 3 -u 3 _ code _ || true
+    exec 3>&-
+  } 2>/dev/null
+  printf '%s\n' "$code"
+}

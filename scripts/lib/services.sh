@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# The project's own services as background processes, for the demo. Built by the caller.
+
+VOICE_INGEST_PORT=${STACK_VOICE_INGEST_PORT:-8001}
+HEALTHCORE_PUBLISHER_PORT=${STACK_HEALTHCORE_PUBLISHER_PORT:-8003}
+SERVICES='voice-ingest healthcore-publisher'
+
+service_preferred_port() {
+  case "$1" in
+    voice-ingest) printf '%s\n' "$VOICE_INGEST_PORT" ;;
+    healthcore-publisher) printf '%s\n' "$HEALTHCORE_PUBLISHER_PORT" ;;
+  esac
+}
+
+service_url() { printf 'http://127.0.0.1:%s\n' "$(port_of "$1" "$(service_preferred_port "$1")")"; }
+
+service_ready() {
+  [ "$(http_status "$(port_of "$1" "$(service_preferred_port "$1")")" /readyz)" = 200 ]
+}
+
+# What a running service was started from: a new build or another database asks for a new start.
+service_fingerprint() {
+  {
+    stat -c '%s %Y' "$1" 2>/dev/null || stat -f '%z %m' "$1"
+    env | grep -E '^(KAFKA_|DATABASE_URL|SCHEMA_REGISTRY_URL|SMTP_|RUST_LOG|LOG_FORMAT|API_TOKENS)' | sort
+  } | cksum | cut -d ' ' -f 1
+}
+
+# service_start <name> <binary>: leaves it alone where the same one runs already. True when it was started.
+service_start() {
+  local name=$1 binary=$2 fingerprint
+  fingerprint=$(service_fingerprint "$binary")
+  if [ -n "$(process_id "$name")" ]; then
+    # Not ready is no reason: it may be waiting for a Kafka that was started a moment ago.
+    if [ "$fingerprint" = "$(cat "$RUN_DIR/$name.from" 2>/dev/null)" ]; then return 1; fi
+    stop_process "$name" 20
+  fi
+  choose_port "$name" "$(service_preferred_port "$name")"
+  printf '%s\n' "$fingerprint" >"$RUN_DIR/$name.from"
+  HTTP_BIND=127.0.0.1:$(cat "$PORT_DIR/$name") LOG_FORMAT=${LOG_FORMAT:-text} launch "$name" "$binary" "$binary"
+}
+
+# service_wait <name>
+service_wait() {
+  wait_healthy "$1" 60 service_ready "$1" && return 0
+  if [ -n "$(process_id "$1")" ]; then
+    fail "$1 runs but $(service_url "$1")/readyz is not 200 after 60 s" "$(log_file "$1")" \
+      "curl $(service_url "$1")/readyz says which check fails; ./scripts/stack status says what runs"
+  fi
+  fail "$1 ended while starting" "$(log_file "$1")" "mend what the log says and run this again"
+}
+
+services_stop() {
+  local name
+  for name in $SERVICES; do
+    [ ! -e "$(pid_file "$name")" ] || { stop_process "$name" 20 && rm -f "$RUN_DIR/$name.from"; }
+  done
+}

@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# What a build needs: Rust, a C compiler, and OpenSSL's headers for the Kafka client.
+
+need_rust() {
+  if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH=$HOME/.cargo/bin:$PATH; fi
+  command -v cargo >/dev/null ||
+    fail 'cargo is not there' '' 'install Rust by https://rustup.rs; the version is in rust-toolchain.toml and comes by itself'
+  cargo --version >/dev/null 2>"$LOG_DIR/cargo.log" ||
+    fail 'cargo does not start' "$LOG_DIR/cargo.log" "rustup toolchain install $(toolchain_channel)"
+  if command -v apt-get >/dev/null; then
+    if ! command -v cc >/dev/null || ! command -v make >/dev/null || ! pkg-config --exists openssl 2>/dev/null; then
+      apt_install 'a C compiler and OpenSSL (build the Kafka client)' build-essential pkg-config libssl-dev
+    fi
+  elif ! command -v cc >/dev/null; then
+    fail 'no C compiler' '' 'install one, with make, pkg-config and the headers of OpenSSL'
+  fi
+}
+
+toolchain_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml"; }
+
+# Asked of cargo, since CARGO_TARGET_DIR is only one of the ways to set it.
+target_folder() {
+  (cd "$ROOT" && cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+}

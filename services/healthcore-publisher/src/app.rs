@@ -1,0 +1,129 @@
+//! How the service is put together.
+
+use std::time::Duration;
+
+use events::{
+    consume::Consumer,
+    publish::{MIGRATOR, Outbox, Relay},
+};
+use futures::FutureExt;
+use service_kit::{
+    app::{App, Parts},
+    config::ConfigError,
+    http::{self, Health},
+    lifecycle::Lifecycle,
+    postgres::{self, Migrations},
+};
+use sqlx::{PgPool, migrate::Migrator};
+
+use crate::{
+    GROUP, NAME, SCHEMA, api,
+    config::{Command, Config, Role},
+    handlers::{BookAppointment, RegisterPatient},
+    store, tail,
+};
+
+static OWN: Migrator = sqlx::migrate!();
+const MIGRATIONS: [Migrations; 2] = [
+    Migrations { migrator: &MIGRATOR, table: "_events_migrations" },
+    Migrations { migrator: &OWN, table: "_migrations" },
+];
+
+/// Running handlers finish, the group is left: see the consumer's own limits.
+const WORKER_BUDGET: Duration = Duration::from_secs(25);
+/// What is in flight is acknowledged.
+const RELAY_BUDGET: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub struct HealthcorePublisher {
+    config: Config,
+    pool: PgPool,
+}
+
+impl App for HealthcorePublisher {
+    const NAME: &'static str = NAME;
+    const ABOUT: &'static str = "The record of patients and appointments; publishes every change of it";
+    const DEFAULT_BIND: &'static str = "127.0.0.1:8003";
+    type Config = Config;
+    type Command = Command;
+
+    fn parts(config: &Config) -> Parts<'_> {
+        Parts { http: &config.http, telemetry: &config.telemetry }
+    }
+
+    fn check(config: &Config) -> Result<(), ConfigError> {
+        config.kafka.validate().map_err(ConfigError::one)
+    }
+
+    async fn build(config: Config) -> anyhow::Result<Self> {
+        let pool = postgres::prepare(&config.database, SCHEMA, &MIGRATIONS, NAME).await?;
+        if !store::knows_time_zone(&pool, &config.practice_time_zone).await? {
+            anyhow::bail!(
+                "PRACTICE_TIME_ZONE: {:?} is no time zone that PostgreSQL knows; allowed: a name such as Europe/Berlin",
+                config.practice_time_zone
+            );
+        }
+        Ok(Self { config, pool })
+    }
+
+    async fn run(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
+        let Self { config, pool } = self;
+        let health = Health::new();
+        postgres::register_check(&health, &pool);
+        // While Kafka is off, changes are recorded; they are published once it is on.
+        let kafka = config.kafka.kafka_enabled;
+        if kafka && config.roles.has(Role::Relay) {
+            let relay = Relay::new(pool.clone(), config.kafka.clone(), NAME).keep(config.retention.outbox());
+            let status = relay.status();
+            health.register("relay", move || std::future::ready(status.check()).boxed());
+            lifecycle.spawn("relay", RELAY_BUDGET, |stop| async move {
+                relay.run(stop).await;
+                Ok(())
+            });
+        }
+        if kafka && config.roles.has(Role::Worker) {
+            let consumer = consumer(&config, &pool)?;
+            let status = consumer.status();
+            health.register("consumer", move || std::future::ready(status.check()).boxed());
+            lifecycle.spawn("worker", WORKER_BUDGET, |stop| async move { Ok(consumer.run(stop).await?) });
+            let (retention, inbox) = (config.retention, pool.clone());
+            lifecycle.spawn("housekeeping", RELAY_BUDGET, move |stop| async move {
+                retention.keep_inbox_small(inbox, stop).await;
+                Ok(())
+            });
+        }
+        // Every process has its probes; only the role answers the API.
+        let routes = if config.roles.has(Role::Api) { api::routes(pool) } else { axum::Router::new() };
+        http::serve(&config.http, routes, &health, &lifecycle).await?;
+        lifecycle.join().await
+    }
+
+    async fn migrate(config: &Config) -> anyhow::Result<()> {
+        let pool = postgres::connect(&config.database, SCHEMA).await?;
+        for set in MIGRATIONS {
+            postgres::migrate(&pool, SCHEMA, set.migrator, set.table).await?;
+        }
+        Ok(())
+    }
+
+    async fn command(config: Config, command: Command) -> anyhow::Result<()> {
+        match command {
+            Command::Tail(args) => tail::run(&config.kafka, &args).await,
+            Command::Relay(command) => {
+                let pool = postgres::connect(&config.database, SCHEMA).await?;
+                tail::line(&command.run(&pool).await?)
+            }
+        }
+    }
+}
+
+/// What this service hears, and what it does then.
+fn consumer(config: &Config, pool: &PgPool) -> anyhow::Result<Consumer> {
+    let outbox = Outbox::new(pool.clone(), NAME);
+    let group = config.kafka.consumer.kafka_group_id.as_deref().unwrap_or(GROUP);
+    let consumer = Consumer::builder(config.kafka.clone(), group, NAME, outbox)
+        .handle(RegisterPatient)
+        .handle(BookAppointment { time_zone: config.practice_time_zone.clone() })
+        .build()?;
+    Ok(consumer)
+}

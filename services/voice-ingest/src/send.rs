@@ -1,0 +1,38 @@
+//! `send`: one response, checked as the HTTP interface does, straight to Kafka and acknowledged.
+
+use std::{io::Write, time::Duration};
+
+use anyhow::{Context, bail};
+use chrono::Utc;
+use events::kafka::producer::Producer;
+
+use crate::{
+    NAME,
+    announcement::{AnnouncedEvent, Announcement},
+    api::call_id_problem,
+    config::{Config, SendArgs},
+    domain::{Rules, validate},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> {
+    if let Some(problem) = call_id_problem(&args.call_id) {
+        bail!("--call-id {problem}");
+    }
+    let rules =
+        Rules { region: config.phone_region, date_order: config.date_order.into(), today: Utc::now().date_naive() };
+    let fact = match validate(args.kind, &args.data, &rules) {
+        Ok(fact) => fact,
+        Err(rejection) => bail!("--data: {rejection}"),
+    };
+    let announcement = Announcement::of(&args.call_id, fact);
+    let id = announcement.event_id();
+    let producer = Producer::new(&config.kafka, NAME, PATIENCE).context("the Kafka settings were refused")?;
+    match announcement.event {
+        AnnouncedEvent::Patient(event) => producer.publish(event).await?,
+        AnnouncedEvent::Booking(event) => producer.publish(event).await?,
+    }
+    writeln!(std::io::stdout(), "sent to {}: event {id}", config.kafka.kafka_topic)?;
+    Ok(())
+}
