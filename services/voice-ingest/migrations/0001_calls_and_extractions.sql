@@ -2,8 +2,10 @@
 
 CREATE TABLE calls (
   call_id        text        PRIMARY KEY,
-  -- Where the scanner stands while a text comes in pieces; NULL between texts.
+  -- Where the scanner stands; spans count over all that was said in the call.
   scanner        jsonb,
+  -- More of a text is to come.
+  unfinished     boolean     NOT NULL DEFAULT false,
   first_heard_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   last_heard_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );

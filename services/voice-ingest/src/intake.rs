@@ -67,8 +67,7 @@ impl Intake {
         Rules { region: self.region, date_order: self.date_order, today }
     }
 
-    /// Takes a piece of a call's text. With `last`, an object that is still open is broken, and the next piece begins a
-    /// new text.
+    /// Takes a piece of a call's text. With `last`, an object that is still open is broken.
     pub async fn text(&self, call_id: &str, piece: &str, last: bool) -> anyhow::Result<Vec<Taken>> {
         let mut tx = self.outbox.begin().await?;
         let mut scanner: Scanner = match store::lock_call(tx.connection(), call_id).await? {
@@ -80,8 +79,7 @@ impl Intake {
         if last {
             scanner.finish(&mut |one| found.push(one));
         }
-        let state = if last { None } else { Some(serde_json::to_value(&scanner)?) };
-        store::keep_scanner(tx.connection(), call_id, state).await?;
+        store::keep_scanner(tx.connection(), call_id, serde_json::to_value(&scanner)?, !last).await?;
         let mut taken = Vec::with_capacity(found.len());
         let rules = self.rules();
         for one in found {

@@ -21,8 +21,20 @@ pub async fn lock_call(tx: &mut PgConnection, call_id: &str) -> Result<Option<Va
     .await
 }
 
-pub async fn keep_scanner(tx: &mut PgConnection, call_id: &str, scanner: Option<Value>) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE voice.calls SET scanner = $2 WHERE call_id = $1", call_id, scanner).execute(tx).await?;
+pub async fn keep_scanner(
+    tx: &mut PgConnection,
+    call_id: &str,
+    scanner: Value,
+    unfinished: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE voice.calls SET scanner = $2, unfinished = $3 WHERE call_id = $1",
+        call_id,
+        scanner,
+        unfinished
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -80,8 +92,7 @@ pub struct CallRow {
 pub async fn call(pool: &PgPool, call_id: &str) -> Result<Option<CallRow>, sqlx::Error> {
     sqlx::query_as!(
         CallRow,
-        r#"SELECT first_heard_at, last_heard_at, scanner IS NOT NULL AS "unfinished!"
-           FROM voice.calls WHERE call_id = $1"#,
+        "SELECT first_heard_at, last_heard_at, unfinished FROM voice.calls WHERE call_id = $1",
         call_id
     )
     .fetch_optional(pool)

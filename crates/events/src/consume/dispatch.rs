@@ -27,6 +27,8 @@ use crate::flow::{
 
 /// Offsets are committed this often. A commit for each record would queue up at the broker.
 const COMMIT: Duration = Duration::from_secs(1);
+/// What has not moved is committed again this often: a commit can fail without a word, and nothing may follow it.
+const RECOMMIT: Duration = Duration::from_secs(30);
 /// Revocations that wait are looked at this often besides.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -107,6 +109,7 @@ impl Dispatcher {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut committed = Instant::now();
+        let mut recommitted = Instant::now();
         loop {
             tokio::select! {
                 event = events.recv() => match event {
@@ -125,7 +128,11 @@ impl Dispatcher {
             self.end_revocations();
             if committed.elapsed() >= COMMIT {
                 committed = Instant::now();
-                self.commit();
+                let all = recommitted.elapsed() >= RECOMMIT;
+                if all {
+                    recommitted = committed;
+                }
+                self.commit(all);
                 metrics::gauge!("kafka_consumer_running").set(self.scheduler.running() as f64);
                 metrics::gauge!("kafka_consumer_waiting_for_retry").set(self.scheduler.parked() as f64);
             }
@@ -217,13 +224,13 @@ impl Dispatcher {
         self.revocations = waiting;
     }
 
-    fn commit(&mut self) {
+    fn commit(&mut self, all: bool) {
         let mut moved = Vec::new();
         for assignment in self.assignments.values_mut() {
             let Some(frontier) = frontier(assignment) else {
                 continue;
             };
-            if assignment.committed != Some(frontier.next) {
+            if all || assignment.committed != Some(frontier.next) {
                 assignment.committed = Some(frontier.next);
                 moved.push(frontier);
             }

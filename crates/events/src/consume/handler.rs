@@ -183,10 +183,11 @@ fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Deadlocks and serialisation failures, lock and statement time-outs: nobody's outage, and over soon.
+/// Deadlocks and serialisation failures, lock and statement time-outs, and a unique row that another transaction wrote in
+/// between: nobody's outage, and seen differently by the next attempt.
 fn is_collision(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|refusal| refusal.code());
-    code.is_some_and(|code| code.starts_with("40") || code == "55P03" || code == "57014")
+    code.is_some_and(|code| code.starts_with("40") || ["55P03", "57014", "23505"].contains(&&*code))
 }
 
 impl From<sqlx::Error> for HandlerError {

@@ -51,15 +51,21 @@ pub async fn ensure(config: &KafkaConfig, client_id: &str, topics: &[&TopicSpec]
             settings.iter().fold(new, |new, (key, value)| new.set(key, value))
         })
         .collect();
-    let mut present = Vec::new();
-    for outcome in admin.create_topics(&wanted, &options).await.map_err(&failed)? {
-        match outcome {
-            Ok(topic) => tracing::info!(topic, "topic created"),
-            Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => present.push(topic),
-            Err((topic, code)) => return Err(TopicError::Create { topic, code }),
+    let (admin, there) = existing(admin, named.iter().map(|(name, _)| name.clone()).collect()).await;
+    let there = there.map_err(&failed)?;
+    // Asked for only when it is missing: a service that may use a topic need not be allowed to create it.
+    let missing: Vec<_> = wanted.iter().filter(|topic| !there.iter().any(|name| name == topic.name)).collect();
+    if !missing.is_empty() {
+        for outcome in admin.create_topics(missing, &options).await.map_err(&failed)? {
+            match outcome {
+                Ok(topic) => tracing::info!(topic, "topic created"),
+                // Another service was faster.
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(TopicError::Create { topic, code }),
+            }
         }
     }
-    let resources: Vec<_> = present.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let resources: Vec<_> = there.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     if resources.is_empty() {
         return Ok(());
     }
@@ -85,6 +91,24 @@ pub async fn ensure(config: &KafkaConfig, client_id: &str, topics: &[&TopicSpec]
         }
     }
     Ok(())
+}
+
+/// Which of these topics there are. The question blocks, so it is asked from a thread that may.
+async fn existing(
+    admin: AdminClient<Client>,
+    names: Vec<String>,
+) -> (AdminClient<Client>, Result<Vec<String>, KafkaError>) {
+    let asked = tokio::task::spawn_blocking(move || {
+        let there = admin.inner().fetch_metadata(None, LIMIT).map(|metadata| {
+            let is_there = |name: &String| metadata.topics().iter().any(|topic| topic.name() == name);
+            names.into_iter().filter(is_there).collect()
+        });
+        (admin, there)
+    });
+    match asked.await {
+        Ok(answer) => answer,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
 }
 
 fn settings(config: &KafkaConfig, topic: &TopicSpec) -> Vec<(&'static str, String)> {

@@ -14,7 +14,6 @@ mod load;
 mod parts;
 mod report;
 mod roles;
-mod roles;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,7 +23,6 @@ pub use known::{ALIASES, KAFKA_VARIABLES};
 pub use load::{Loaded, load, parse};
 pub use parts::{DatabaseConfig, HttpConfig, LogFormat, TelemetryConfig};
 pub use report::{Setting, print};
-pub use roles::Roles;
 pub use roles::{Roles, UnknownRole};
 pub use values::{
     parse_bind, parse_bool, parse_bytes, parse_database_url, parse_duration, parse_duration_not_zero, parse_log_filter,

@@ -9,6 +9,14 @@ use clap::ValueEnum;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles<R>(Vec<R>);
 
+/// A word that is no role of this service. Says what is allowed, and not what was given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("allowed: all, or a comma list of {}", .allowed.join(", "))]
+pub struct UnknownRole {
+    /// The names that are allowed.
+    pub allowed: Vec<String>,
+}
+
 impl<R: ValueEnum + PartialEq> Roles<R> {
     /// Every role.
     pub fn all() -> Self {
@@ -22,17 +30,16 @@ impl<R: ValueEnum + PartialEq> Roles<R> {
 }
 
 impl<R: ValueEnum + PartialEq> FromStr for Roles<R> {
-    type Err = String;
+    type Err = UnknownRole;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
         if text.trim().eq_ignore_ascii_case("all") {
             return Ok(Self::all());
         }
         let roles: Result<Vec<R>, String> = text.split(',').map(|role| R::from_str(role.trim(), true)).collect();
         roles.map(Self).map_err(|_| {
             let names = R::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-            let names: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();
-            format!("allowed: all, or a comma list of {}", names.join(", "))
+            UnknownRole { allowed: names.map(|name| name.get_name().to_owned()).collect() }
         })
     }
 }
@@ -49,11 +56,14 @@ mod tests {
 
     #[test]
     fn roles_are_all_or_a_list() {
-        let has = |text: &str| text.parse().map(|roles: Roles<Role>| (roles.has(Role::Api), roles.has(Role::Worker)));
+        let has = |text: &str| {
+            let roles = text.parse::<Roles<Role>>().map_err(|unknown| unknown.to_string())?;
+            Ok((roles.has(Role::Api), roles.has(Role::Worker)))
+        };
         assert_eq!(has("all"), Ok((true, true)));
         assert_eq!(has("worker"), Ok((false, true)));
         assert_eq!(has("api, Worker"), Ok((true, true)));
-        assert_eq!(has("api,relay"), Err("allowed: all, or a comma list of api, worker".into()));
+        assert_eq!(has("api,relay"), Err("allowed: all, or a comma list of api, worker".to_owned()));
         assert!(has("").is_err());
     }
 }

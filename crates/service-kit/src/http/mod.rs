@@ -11,7 +11,6 @@ mod health;
 pub mod idempotency;
 mod json_error;
 mod page;
-mod page;
 mod problem;
 mod serve;
 #[cfg(test)]
@@ -20,7 +19,6 @@ mod tests;
 pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use frame::RequestId;
 pub use health::{CheckResult, Health, Readiness};
-pub use page::{Page, PageQuery};
 pub use page::{Page, PageQuery};
 pub use problem::{Details, FieldProblem, Problem};
 pub use serve::{Routes, router, serve};

@@ -7,13 +7,13 @@ use super::Problem;
 /// Rows of a page unless asked for otherwise.
 const USUAL: i64 = 50;
 /// Rows of a page at most; some hundred rows still fit well into one answer.
-const MOST: i64 = 200;
+const MOST: i64 = 500;
 
 /// The query parameters of a list.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    /// How many, 1 to 200; 50 unless given.
+    /// How many, 1 to 500; 50 unless given.
     pub limit: Option<i64>,
     /// `next_cursor` of the page before; the first page without it.
     pub cursor: Option<i64>,
@@ -70,9 +70,9 @@ mod tests {
         let range =
             |limit, cursor| PageQuery { limit, cursor }.range().map_err(|problem| problem.errors[0].field.clone());
         assert_eq!(range(None, None), Ok((0, 50)));
-        assert_eq!(range(Some(200), Some(7)), Ok((7, 200)));
+        assert_eq!(range(Some(500), Some(7)), Ok((7, 500)));
         assert_eq!(range(Some(0), None), Err("limit".into()));
-        assert_eq!(range(Some(201), None), Err("limit".into()));
+        assert_eq!(range(Some(501), None), Err("limit".into()));
         assert_eq!(range(None, Some(-1)), Err("cursor".into()));
     }
 }
