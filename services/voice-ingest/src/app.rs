@@ -10,7 +10,10 @@ use futures::FutureExt;
 use service_kit::{
     app::{App, Parts},
     config::ConfigError,
-    http::{self, Health},
+    http::{
+        self, Health,
+        idempotency::{self, Idempotency},
+    },
     lifecycle::Lifecycle,
     postgres::{self, Migrations},
 };
@@ -25,8 +28,9 @@ use crate::{
 };
 
 static OWN: Migrator = sqlx::migrate!();
-const MIGRATIONS: [Migrations; 2] = [
+const MIGRATIONS: [Migrations; 3] = [
     Migrations { migrator: &MIGRATOR, table: "_events_migrations" },
+    idempotency::MIGRATIONS,
     Migrations { migrator: &OWN, table: "_migrations" },
 ];
 
@@ -88,7 +92,12 @@ impl App for VoiceIngest {
             });
         }
         // Every process has its probes; only the role answers the API.
-        let routes = if config.roles.has(Role::Api) { api::routes(intake(&config, pool)) } else { axum::Router::new() };
+        let mut routes = axum::Router::new();
+        if config.roles.has(Role::Api) {
+            let keys = Idempotency::new(pool.clone());
+            routes = keys.apply(api::routes(intake(&config, pool)));
+            keys.spawn_cleanup(&lifecycle);
+        }
         http::serve(&config.http, routes, &health, &lifecycle).await?;
         lifecycle.join().await
     }

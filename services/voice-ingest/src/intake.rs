@@ -17,6 +17,7 @@ use events::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use service_kit::http::idempotency::Claim;
 use uuid::Uuid;
 
 use crate::{
@@ -68,7 +69,14 @@ impl Intake {
     }
 
     /// Takes a piece of a call's text. With `last`, an object that is still open is broken.
-    pub async fn text(&self, call_id: &str, piece: &str, last: bool) -> anyhow::Result<Vec<Taken>> {
+    /// A piece has no identity of its own: whoever sends one again after a lost answer needs a `claim` to be recognised.
+    pub async fn text(
+        &self,
+        call_id: &str,
+        piece: &str,
+        last: bool,
+        claim: Option<Claim>,
+    ) -> anyhow::Result<Vec<Taken>> {
         let mut tx = self.outbox.begin().await?;
         let mut scanner: Scanner = match store::lock_call(tx.connection(), call_id).await? {
             Some(state) => serde_json::from_value(state).context("the scanner's stored state cannot be read")?,
@@ -85,11 +93,14 @@ impl Intake {
         for one in found {
             taken.push(self.found(&mut tx, call_id, one, &rules).await?);
         }
+        if let Some(claim) = claim {
+            claim.carried_out(tx.connection()).await?;
+        }
         tx.commit().await?;
         Ok(taken)
     }
 
-    /// Takes one fact that came as data and was validated already.
+    /// Takes one fact that came as data and was validated already. Taken twice, it is repeated.
     pub async fn data(&self, call_id: &str, fact: Extraction) -> anyhow::Result<Taken> {
         let mut tx = self.outbox.begin().await?;
         store::lock_call(tx.connection(), call_id).await?;

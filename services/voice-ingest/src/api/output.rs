@@ -6,7 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use serde::{Deserialize, Serialize};
-use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem};
+use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem, idempotency::Claim};
 
 use super::checked;
 use crate::intake::{Intake, Taken};
@@ -36,11 +36,12 @@ pub(super) async fn take(
     State(intake): State<Intake>,
     ApiPath(call_id): ApiPath<String>,
     ApiQuery(piece): ApiQuery<Piece>,
+    claim: Option<Claim>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
     checked(&call_id)?;
     let text = text(request).await?;
-    let extractions = intake.text(&call_id, &text, piece.last.unwrap_or(true)).await?;
+    let extractions = intake.text(&call_id, &text, piece.last.unwrap_or(true), claim).await?;
     // Committed: from here on nothing can lose it.
     Ok((StatusCode::ACCEPTED, ApiJson(Answer { call_id, extractions })))
 }
