@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// A patient as the API shows one.
 #[derive(Debug, Clone, Serialize)]
@@ -68,15 +69,15 @@ pub fn contact_locks(email: Option<&str>, phones: [Option<&str>; 2], name: &str)
     locks
 }
 
-/// Picks the patient that a booking is for: of those that the same call spoke of, the one of that name, or the only one;
-/// else the only one in the record who has that name.
+/// Picks the patient that a booking is for: of those that the same call spoke of, the one of that name, or the only one
+/// where the booking names a part of his name; else the only one in the record who has that name.
 pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[i64]) -> Option<i64> {
-    let same_name = |(_, name): &&(i64, String)| name.to_lowercase() == named.to_lowercase();
-    if let Some((id, _)) = of_call.iter().find(same_name) {
+    let named = plain(named);
+    if let Some((id, _)) = of_call.iter().find(|(_, name)| plain(name) == named) {
         return Some(*id);
     }
     match (of_call, of_name) {
-        ([(id, name)], _) if is_part_of(named, name) => Some(*id),
+        ([(id, name)], _) if is_part_of(&named, &plain(name)) => Some(*id),
         (_, [id]) => Some(*id),
         _ => None,
     }
@@ -84,9 +85,24 @@ pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[i64
 
 /// Whether every word of `part` is a word of `whole`: a caller books as "John" and was registered as "John Doe".
 fn is_part_of(part: &str, whole: &str) -> bool {
-    let whole = whole.to_lowercase();
     let words: Vec<&str> = whole.split_whitespace().collect();
-    part.to_lowercase().split_whitespace().all(|word| words.contains(&word))
+    part.split_whitespace().all(|word| words.contains(&word))
+}
+
+/// A name without case and accents: within one call the AI writes "François" once and "Francois" the next time.
+fn plain(name: &str) -> String {
+    let letters = name.nfd().filter(|letter| !is_combining_mark(*letter));
+    let folded: String = letters
+        .flat_map(char::to_lowercase)
+        .map(|letter| match letter {
+            // Letters that Unicode does not take apart.
+            'ø' => 'o',
+            'ł' => 'l',
+            'đ' => 'd',
+            other => other,
+        })
+        .collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -107,6 +123,8 @@ mod tests {
         let pair = [(1, "John Doe".to_owned()), (2, "Jane Doe".to_owned())];
         assert_eq!(patient_of_booking("john doe", &call, &[]), Some(1));
         assert_eq!(patient_of_booking("John", &call, &[]), Some(1));
+        assert_eq!(patient_of_booking("Francois Lefevre", &[(3, "François Lefèvre".to_owned())], &[]), Some(3));
+        assert_eq!(patient_of_booking("Soren Odegard", &[(4, "Søren Ødegård".to_owned())], &[]), Some(4));
         assert_eq!(patient_of_booking("Jane Doe", &pair, &[]), Some(2));
         assert_eq!(patient_of_booking("Mary Major", &call, &[]), None, "a call for somebody else");
         assert_eq!(patient_of_booking("Mary Major", &call, &[7]), Some(7));

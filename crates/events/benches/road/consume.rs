@@ -14,10 +14,7 @@ use std::{
 
 use events::{
     consume::{Consumer, Handler, Received},
-    contract::{
-        schema::voice::{BookingConfirmationV1, PatientCreationV1},
-        topics::AI_RESPONSES,
-    },
+    contract::schema::voice::{BookingConfirmationV1, PatientCreationV1},
     flow::error::HandlerError,
     publish::Tx,
 };

@@ -85,7 +85,7 @@ async fn main() {
             _ => relay::latency(&mut bench).await,
         }
     }
-    println!("{}", bench.report);
+    print!("{}", bench.report);
     if let Some(path) = args.output {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bench.report.json()).unwrap();

@@ -1,0 +1,58 @@
+//! What is said twice is one extraction and one event.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{Voice, payload};
+
+fn ids(taken: &[Value], status: &str) -> Vec<String> {
+    let of_status = taken.iter().filter(|one| one["status"] == status);
+    of_status.map(|one| one["extraction_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_is_said_twice_in_a_call_is_one_event() {
+    let voice = Voice::start().await;
+    let data = json!({ "name": "Ada Byron", "email": "Ada@Example.org", "phone": "555-1234" });
+    let said = |data: &Value| format!("PATIENT_CREATION: {data}");
+    let taken = voice.say("call-1", &format!("{} and again {}", said(&data), said(&data))).await.extractions();
+    let accepted = ids(&taken, "accepted");
+    assert_eq!((accepted.len(), ids(&taken, "repeated")), (1, accepted.clone()));
+    // In other words, and by the other interface.
+    let other = json!({ "phone": "(555) 1234", "name": "ADA  byron", "email": "ada@example.ORG", "mood": "glad" });
+    assert_eq!(ids(&voice.say("call-1", &said(&other)).await.extractions(), "repeated"), accepted);
+    let again = voice.respond("call-1", "PATIENT_CREATION", data.clone()).await;
+    assert_eq!((again.status, &again.json()["status"]), (202, &json!("repeated")));
+    // Said in another call it is another fact.
+    assert_eq!(ids(&voice.say("call-2", &said(&data)).await.extractions(), "accepted").len(), 1);
+
+    assert_eq!(voice.shown("call-1").await.len(), 1);
+    let events = voice.responses().await;
+    let of_call: Vec<String> = events.iter().map(|event| String::from_utf8(event.key.clone().unwrap()).unwrap()).collect();
+    assert_eq!(BTreeSet::from_iter(of_call.iter().map(String::as_str)), BTreeSet::from(["call-1", "call-2"]));
+    assert_eq!(events.len(), 2, "{of_call:?}");
+    let first = events.iter().map(payload).find(|event| event["data"]["call_id"] == "call-1").unwrap();
+    assert_eq!(first["data"]["extraction_id"], accepted[0]);
+    assert_eq!(first["event_id"], voice.shown("call-1").await[0]["event_id"]);
+}
+
+#[tokio::test]
+async fn the_same_post_at_the_same_time_is_one_extraction() {
+    let voice = Voice::without_kafka().await;
+    let text = r#"PATIENT_CREATION: {"name": "Ada Byron", "phone": "555-1234"}"#;
+    for round in 0..20 {
+        let call = format!("call-{round}");
+        let data = json!({ "name": "Ada Byron", "phone": "555-1234" });
+        let (text_a, text_b, data) = tokio::join!(
+            voice.say(&call, text),
+            voice.say(&call, text),
+            voice.respond(&call, "PATIENT_CREATION", data)
+        );
+        let taken = [text_a.extractions(), text_b.extractions(), vec![data.json()]].concat();
+        assert_eq!((ids(&taken, "accepted").len(), ids(&taken, "repeated").len()), (1, 2), "{taken:?}");
+        assert_eq!(voice.shown(&call).await.len(), 1);
+    }
+    let rows = voice.rows().await;
+    assert!(rows.contains(&("extractions".to_owned(), 20)) && rows.contains(&("outbox".to_owned(), 20)), "{rows:?}");
+}
