@@ -49,7 +49,12 @@ docker_down() {
     fail "docker compose rm $*" "$LOG_DIR/docker.log" 'is the engine still running?'
 }
 
+# docker_delete <part...>: the parts are stopped already.
 docker_delete() {
-  compose down --volumes >"$LOG_DIR/docker.log" 2>&1 ||
-    fail 'docker compose down --volumes' "$LOG_DIR/docker.log" 'is the engine still running?'
+  local part
+  for part in "$@"; do
+    # Not each part has one.
+    docker volume rm --force "switchboard-${CHECKOUT_ID}_$part" >>"$LOG_DIR/docker.log" 2>&1 ||
+      fail "docker volume rm of $part" "$LOG_DIR/docker.log" 'is a container still using it?'
+  done
 }

@@ -134,7 +134,7 @@ parts_down() {
 # parts_delete <part...>: data, not downloads.
 parts_delete() {
   local part
-  if [ "$(mode)" = docker ]; then docker_delete; fi
+  if [ "$(mode)" = docker ]; then docker_delete "$@"; fi
   for part in "$@"; do
     "${part}_delete"
     rm -f "$PORT_DIR/$part"

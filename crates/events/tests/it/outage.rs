@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use events::contract::topics::AI_RESPONSES;
-use test_kit::{broker::Broker, kafka};
+use test_kit::{broker::Broker, kafka, wait::wait_until};
 
 use crate::support::{LONG, Rig, said};
 
@@ -41,5 +41,27 @@ async fn an_outage_of_kafka_delays_nobody_and_loses_and_reorders_nothing() {
     }
     assert_eq!(names, (0..500).collect::<Vec<_>>());
     println!("slowest commit {slowest:?}");
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kafka_has_not_acknowledged_is_published_by_the_next_relay() {
+    let mut broker = Broker::start().await;
+    let rig = Rig::with(&broker.bootstrap(), &[]).await;
+    let (relay, status) = rig.relay();
+    wait_until("the relay is active", LONG, || async { status.is_active() }).await;
+    broker.kill();
+    for number in 0..50 {
+        let mut tx = rig.outbox.begin().await.unwrap();
+        tx.publish(said("call-1", &number.to_string())).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    // Long enough for the relay to have read them all, and to have saved where it is several times.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    relay.abort();
+    broker.start_again().await;
+    let (relay, _) = rig.relay();
+    let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;
+    assert_eq!(records.len(), 50);
     relay.stop().await;
 }
