@@ -22,17 +22,24 @@ use crate::flow::error::Category;
 /// Where a record stands. A record that carries no id of its own is named by this.
 #[derive(Debug, Clone, Copy)]
 pub struct Coordinates<'a> {
+    /// The name in Kafka.
     pub topic: &'a str,
+    /// Its partition.
     pub partition: i32,
+    /// Its offset.
     pub offset: i64,
 }
 
 /// An event whose type is known and whose data is not read yet.
 #[derive(Debug)]
 pub struct Opened<'a> {
+    /// Its identity; derived from where it stands when it carries none.
     pub event_id: EventId,
+    /// What it is, such as `patient.created`.
     pub event_type: Cow<'a, str>,
+    /// When the fact happened.
     pub timestamp: DateTime<Utc>,
+    /// Where it comes from and what it belongs to.
     pub metadata: Metadata,
     /// The schema version that it was written in.
     pub version: u16,

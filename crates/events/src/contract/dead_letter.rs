@@ -27,6 +27,7 @@ pub struct DeadLetter<'a> {
     pub handler: &'a str,
     /// The service that gave it up.
     pub service: &'a str,
+    /// What kind of failure it is.
     pub category: Category,
     /// A short stable name of the reason.
     pub code: &'a str,
@@ -34,12 +35,17 @@ pub struct DeadLetter<'a> {
     pub message: &'a str,
     /// The chain of causes, without personal data.
     pub chain: &'a str,
+    /// How often the handler was tried; outages do not count.
     pub attempts: u32,
+    /// When it failed first, in the form of [`timestamp`]; a replay does not change it.
     pub first_failed_at: String,
     /// How often it was replayed.
     pub replays: u32,
+    /// The id of the event; empty where none could be read.
     pub event_id: String,
+    /// The type of the event; empty where none could be read.
     pub event_type: String,
+    /// The journey that it belongs to; empty where none is known.
     pub correlation_id: String,
 }
 

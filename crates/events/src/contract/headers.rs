@@ -5,17 +5,29 @@
 
 use super::{envelope::Envelope, event::Event};
 
+/// Always `1.0`.
 pub const CE_SPECVERSION: &str = "ce_specversion";
+/// The event id.
 pub const CE_ID: &str = "ce_id";
+/// The event type.
 pub const CE_TYPE: &str = "ce_type";
+/// The service that published it.
 pub const CE_SOURCE: &str = "ce_source";
+/// When the fact happened.
 pub const CE_TIME: &str = "ce_time";
+/// What it is about: the record key.
 pub const CE_SUBJECT: &str = "ce_subject";
+/// Subject and version of the schema.
 pub const CE_DATASCHEMA: &str = "ce_dataschema";
+/// Always `application/json`.
 pub const CONTENT_TYPE: &str = "content-type";
+/// The journey, as in the metadata.
 pub const CORRELATION_ID: &str = "correlation_id";
+/// The cause, as in the metadata.
 pub const CAUSATION_ID: &str = "causation_id";
+/// W3C trace context.
 pub const TRACEPARENT: &str = "traceparent";
+/// W3C trace context.
 pub const TRACESTATE: &str = "tracestate";
 
 /// On a replay: the only consumer group that handles the record.
@@ -27,27 +39,49 @@ pub const REPLAY_ID: &str = "x-replay-id";
 
 /// On dead letters only.
 pub mod dlq {
+    /// What all of them begin with.
     pub const PREFIX: &str = "dlq.";
+    /// The same for the same failure of the same record.
     pub const ID: &str = "dlq.id";
+    /// The topic that the record is from.
     pub const TOPIC: &str = "dlq.topic";
+    /// Its partition; -1 for what never got into a topic.
     pub const PARTITION: &str = "dlq.partition";
+    /// Its offset; -1 for what never got into a topic.
     pub const OFFSET: &str = "dlq.offset";
+    /// The record's own time.
     pub const TIMESTAMP: &str = "dlq.timestamp";
+    /// The consumer group that gave it up.
     pub const GROUP: &str = "dlq.group";
+    /// The handler that gave it up; empty where none got that far.
     pub const HANDLER: &str = "dlq.handler";
+    /// The service that gave it up.
     pub const SERVICE: &str = "dlq.service";
+    /// That service's version.
     pub const SERVICE_VERSION: &str = "dlq.service_version";
+    /// One of five; see [`Category`](crate::flow::error::Category).
     pub const CATEGORY: &str = "dlq.category";
+    /// A short stable name of the reason.
     pub const CODE: &str = "dlq.code";
+    /// The reason in a sentence.
     pub const MESSAGE: &str = "dlq.message";
+    /// The chain of causes, at most 8 KiB.
     pub const CHAIN: &str = "dlq.chain";
+    /// The same for failures of the same kind.
     pub const FINGERPRINT: &str = "dlq.fingerprint";
+    /// How often the handler was tried.
     pub const ATTEMPTS: &str = "dlq.attempts";
+    /// When it failed first; a replay does not change it.
     pub const FIRST_FAILED_AT: &str = "dlq.first_failed_at";
+    /// When it failed last.
     pub const FAILED_AT: &str = "dlq.failed_at";
+    /// How often it was replayed.
     pub const REPLAYS: &str = "dlq.replays";
+    /// The id of the event, where one could be read.
     pub const EVENT_ID: &str = "dlq.event_id";
+    /// The type of the event, where one could be read.
     pub const EVENT_TYPE: &str = "dlq.event_type";
+    /// The journey, where one is known.
     pub const CORRELATION_ID: &str = "dlq.correlation_id";
 }
 

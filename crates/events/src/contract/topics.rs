@@ -46,13 +46,21 @@ const fn events(name: &'static str, owner: &'static str, partitions: i32, days: 
     }
 }
 
+/// What the voice AI said; key: call id.
 pub static AI_RESPONSES: TopicSpec = events("ai-responses", "voice-ingest", 6, 7);
+/// Key: patient id, as of all `healthcore.*` topics.
 pub static PATIENT_CREATED: TopicSpec = events("healthcore.patient.created", "healthcore-publisher", 6, 7);
+/// A patient changed.
 pub static PATIENT_UPDATED: TopicSpec = events("healthcore.patient.updated", "healthcore-publisher", 6, 7);
+/// A patient was removed.
 pub static PATIENT_DELETED: TopicSpec = events("healthcore.patient.deleted", "healthcore-publisher", 6, 7);
+/// An appointment is in the book.
 pub static APPOINTMENT_BOOKED: TopicSpec = events("healthcore.appointment.booked", "healthcore-publisher", 6, 7);
+/// An appointment was called off.
 pub static APPOINTMENT_CANCELLED: TopicSpec = events("healthcore.appointment.cancelled", "healthcore-publisher", 6, 7);
+/// An appointment took place.
 pub static APPOINTMENT_COMPLETED: TopicSpec = events("healthcore.appointment.completed", "healthcore-publisher", 6, 7);
+/// What could not be applied, with the reason in its headers; key: the original one.
 pub static DEAD_LETTER_QUEUE: TopicSpec =
     TopicSpec { max_message_bytes: WITH_FAILURE, ..events("dead.letter.queue", "dlq-replayer", 1, 7) };
 

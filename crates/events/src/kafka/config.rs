@@ -36,10 +36,13 @@ pub struct KafkaConfig {
     /// A write counts once this many replicas have it; 2 is recommended with three replicas
     #[arg(long, env = "KAFKA_TOPIC_MIN_INSYNC_REPLICAS", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=15))]
     pub kafka_topic_min_insync_replicas: i32,
+    /// How to reach Kafka safely.
     #[command(flatten)]
     pub security: SecurityConfig,
+    /// How records are sent.
     #[command(flatten)]
     pub producer: ProducerConfig,
+    /// How records are taken.
     #[command(flatten)]
     pub consumer: ConsumerConfig,
 }
@@ -154,12 +157,16 @@ impl std::fmt::Display for BootstrapServers {
 /// How the connection is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SecurityProtocol {
+    /// No TLS, no log-in.
     #[value(name = "PLAINTEXT")]
     Plaintext,
+    /// TLS; with a certificate of its own the client is known by it.
     #[value(name = "SSL")]
     Ssl,
+    /// Log-in without TLS.
     #[value(name = "SASL_PLAINTEXT")]
     SaslPlaintext,
+    /// Log-in over TLS.
     #[value(name = "SASL_SSL")]
     SaslSsl,
 }
@@ -167,10 +174,13 @@ pub enum SecurityProtocol {
 /// How to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SaslMechanism {
+    /// Name and password as they are; only over TLS.
     #[value(name = "PLAIN")]
     Plain,
+    /// A challenge; the password is not sent.
     #[value(name = "SCRAM-SHA-256")]
     ScramSha256,
+    /// The same with the longer hash.
     #[value(name = "SCRAM-SHA-512")]
     ScramSha512,
 }
@@ -178,18 +188,26 @@ pub enum SaslMechanism {
 /// How batches are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Compression {
+    /// As they are.
     None,
+    /// Small and slow.
     Gzip,
+    /// Fast.
     Snappy,
+    /// Fast; the default.
     Lz4,
+    /// Small, and fast enough for most.
     Zstd,
 }
 
 /// Where a group without a committed offset begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OffsetReset {
+    /// With the oldest record that is kept; nothing is missed.
     Earliest,
+    /// With what comes from then on; what was there before is never handled.
     Latest,
+    /// Not at all: the consumer says so and waits for a person.
     Error,
 }
 

@@ -28,9 +28,13 @@ use crate::contract::{
 /// A record to be sent, with its name in Kafka.
 #[derive(Debug, Clone)]
 pub struct OutRecord {
+    /// The name in Kafka.
     pub topic: String,
+    /// Decides the partition; records of one key stay in order.
     pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
     pub payload: Option<Vec<u8>>,
+    /// Names and values, in their order.
     pub headers: Vec<(String, Vec<u8>)>,
 }
 

@@ -36,11 +36,17 @@ pub enum TailError {
 /// A record as it stands.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    /// The name in Kafka.
     pub topic: String,
+    /// Its partition.
     pub partition: i32,
+    /// Its offset.
     pub offset: i64,
+    /// Its key, where it has one.
     pub key: Option<Vec<u8>>,
+    /// Its value; empty for a tombstone.
     pub payload: Vec<u8>,
+    /// Its headers.
     pub headers: Headers,
 }
 

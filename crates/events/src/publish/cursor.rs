@@ -51,13 +51,17 @@ pub struct Position {
 /// A row of the outbox.
 #[derive(Debug, Clone)]
 pub struct OutboxRow {
+    /// The true order within a key.
     pub id: i64,
     /// The catalogue's name.
     pub topic: String,
+    /// The record key.
     pub key: String,
     /// A JSON object of strings.
     pub headers: String,
+    /// The record value.
     pub payload: Vec<u8>,
+    /// When it was written; its transaction may have committed later.
     pub created_at: DateTime<Utc>,
 }
 

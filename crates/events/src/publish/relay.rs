@@ -54,8 +54,6 @@ pub enum RelayError {
     Fatal { code: RDKafkaErrorCode, reason: String },
     #[error("a record was not delivered: {0}")]
     Delivery(RDKafkaErrorCode),
-    #[error("the headers of outbox row {id} are no JSON object of strings")]
-    Headers { id: i64 },
     #[error(transparent)]
     Topics(#[from] Box<TopicError>),
 }

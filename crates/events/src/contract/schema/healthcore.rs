@@ -13,12 +13,17 @@ use crate::contract::{
 /// A patient as the record system has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PatientCreatedV1 {
+    /// The number of the patient in the record.
     pub patient_id: i64,
+    /// As the patient gave it.
     pub name: String,
+    /// The address for mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// The number, as it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+    /// The day of birth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_of_birth: Option<NaiveDate>,
 }
@@ -36,12 +41,17 @@ impl Event for PatientCreatedV1 {
 /// A patient after a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PatientUpdatedV1 {
+    /// The number of the patient in the record.
     pub patient_id: i64,
+    /// As it is now.
     pub name: String,
+    /// As it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// As it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+    /// As it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_of_birth: Option<NaiveDate>,
     /// The columns that changed.
@@ -62,6 +72,7 @@ impl Event for PatientUpdatedV1 {
 /// A patient was removed; nothing but the id remains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PatientDeletedV1 {
+    /// The number that the patient had.
     pub patient_id: i64,
 }
 
@@ -78,11 +89,16 @@ impl Event for PatientDeletedV1 {
 /// An appointment, as every event about one carries it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AppointmentV1 {
+    /// The number of the appointment in the record.
     pub appointment_id: i64,
+    /// Whose it is; unknown where the practice has entered it without a patient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient_id: Option<i64>,
+    /// As the booking named the patient.
     pub patient_name: String,
+    /// Whose time it is.
     pub dentist: String,
+    /// The day in the practice.
     pub date: NaiveDate,
     /// Local time of the practice, `HH:MM`.
     #[serde(with = "super::hour_minute")]
@@ -92,6 +108,7 @@ pub struct AppointmentV1 {
     pub starts_at: DateTime<Utc>,
     /// `booked`, `cancelled` or `completed`.
     pub status: String,
+    /// Why it was cancelled, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

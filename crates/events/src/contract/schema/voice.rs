@@ -16,6 +16,7 @@ pub struct PatientCreationV1 {
     pub call_id: String,
     /// As said, with white space collapsed.
     pub name: String,
+    /// The address for mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// As said.
@@ -24,6 +25,7 @@ pub struct PatientCreationV1 {
     /// The same number in E.164, where it could be read as one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone_e164: Option<String>,
+    /// The day of birth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date_of_birth: Option<NaiveDate>,
     /// Names this extraction of the call.
@@ -45,15 +47,20 @@ impl Event for PatientCreationV1 {
 pub struct BookingConfirmationV1 {
     /// The call in which it was said.
     pub call_id: String,
+    /// Whose time it is.
     pub dentist: String,
+    /// The day in the practice.
     pub date: NaiveDate,
     /// Local time of the practice, `HH:MM`.
     #[serde(with = "super::hour_minute")]
     #[schemars(with = "String", regex(pattern = r"^\d{2}:\d{2}$"))]
     pub time: NaiveTime,
+    /// As the caller gave it.
     pub patient_name: String,
+    /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// What the AI noted besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// Names this extraction of the call.
