@@ -44,6 +44,12 @@ pub struct Log {
 }
 
 impl Log {
+    /// Fails with what to do when Kafka does not answer or has no such topics.
+    pub async fn check(config: &KafkaConfig) -> anyhow::Result<()> {
+        let config = config.clone();
+        tokio::task::spawn_blocking(move || open(&config).map(drop)).await.context("asking Kafka broke off")?
+    }
+
     /// Reads all that is there, and then waits up to `patience` for dead letters that are under way: no page tells when
     /// they have arrived.
     ///
@@ -64,9 +70,7 @@ impl Log {
         patience: Duration,
     ) -> anyhow::Result<Self> {
         let names = config.topic_names();
-        let topics: Vec<String> = TOPICS.iter().map(|topic| names.in_kafka(topic)).collect();
-        let mut tail = Tail::open(config, "demo", &topics, From::Beginning)
-            .context("cannot read the day's topics; KAFKA_BOOTSTRAP_SERVERS says where Kafka is")?;
+        let mut tail = open(config)?;
         let deadline = Instant::now() + patience;
         let mut log = Self::default();
         while !(tail.is_past_the_opening() && log.dead_letters().len() >= dead_letters) && Instant::now() < deadline {
@@ -108,6 +112,12 @@ impl Log {
     fn on(&self, topic: &TopicSpec) -> impl Iterator<Item = &Record> {
         self.records.iter().filter(move |record| record.spec == topic)
     }
+}
+
+fn open(config: &KafkaConfig) -> anyhow::Result<Tail> {
+    let topics: Vec<String> = TOPICS.iter().map(|topic| config.topic_names().in_kafka(topic)).collect();
+    Tail::open(config, "demo", &topics, From::Beginning)
+        .context("cannot read the day's topics; KAFKA_BOOTSTRAP_SERVERS says where Kafka is")
 }
 
 impl Record {

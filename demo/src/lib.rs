@@ -49,9 +49,11 @@ pub struct Options {
 /// than expected is no error.
 pub async fn play(options: &Options, mut progress: Progress) -> anyhow::Result<Outcome> {
     let patience = Duration::from_secs(options.patience);
+    options.kafka.validate().map_err(anyhow::Error::msg)?;
     let day = Day::read(&options.day)?;
     let services = Services::new(options)?;
     services.check().await?;
+    Log::check(&options.kafka).await?;
     let played = play::play(&day, &services, patience, &mut progress).await?;
     progress.note("reading what is in Kafka");
     let log = Log::read(&options.kafka, &day, patience).await?;

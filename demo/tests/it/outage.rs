@@ -22,7 +22,7 @@ fn call_id(number: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_away_delays_no_caller() {
     let mut broker = Broker::start().await;
-    let system = System::with(Place::new(broker.bootstrap()).await, &[]).await;
+    let system = System::with(Place::alone(broker.bootstrap()).await, &[]).await;
     for number in 0..WARM_UP {
         system.say(&call_id(number), &patient(number)).await;
     }

@@ -14,6 +14,7 @@ use test_kit::{
     stack,
     wait::wait_for,
 };
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Longer than anything here takes, so that only what hangs fails by it.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -30,12 +31,31 @@ pub struct Place {
     pub servers: String,
     pub namespace: String,
     pub http: reqwest::Client,
+    // The last to go.
+    _turn: Turn,
 }
+
+/// Tests run beside each other, but none beside one that measures.
+enum Turn {
+    Beside { _others: RwLockReadGuard<'static, ()> },
+    Alone { _nobody: RwLockWriteGuard<'static, ()> },
+}
+
+static TURNS: RwLock<()> = RwLock::const_new(());
 
 impl Place {
     pub async fn new(servers: String) -> Self {
+        Self::at(servers, Turn::Beside { _others: TURNS.read().await }).await
+    }
+
+    /// For a test that measures: no other runs meanwhile.
+    pub async fn alone(servers: String) -> Self {
+        Self::at(servers, Turn::Alone { _nobody: TURNS.write().await }).await
+    }
+
+    async fn at(servers: String, turn: Turn) -> Self {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();
-        Self { database: TestDatabase::create().await, servers, namespace: kafka::namespace(), http }
+        Self { database: TestDatabase::create().await, servers, namespace: kafka::namespace(), http, _turn: turn }
     }
 
     /// The environment of its services; `more` overrides.
