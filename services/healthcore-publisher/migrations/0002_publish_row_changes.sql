@@ -79,6 +79,8 @@ BEGIN
       OLD.reason := coalesce(OLD.reason, 'deleted');
       PERFORM announce_appointment(OLD, 'cancelled');
     END IF;
+  ELSIF TG_OP = 'UPDATE' AND OLD.status = 'booked' AND NEW.status = 'needs_review' THEN
+    PERFORM announce_appointment(NEW, 'cancelled');
   ELSIF NEW.status <> 'needs_review' AND (
       TG_OP = 'INSERT'
       OR NEW.status <> OLD.status
@@ -103,3 +105,7 @@ END
 $$;
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON patients EXECUTE FUNCTION refuse_truncate();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON appointments EXECUTE FUNCTION refuse_truncate();
+
+-- They run with the owner's rights, and a function is everybody's to call unless that is taken back.
+REVOKE EXECUTE ON FUNCTION publish_event(text, text, text, jsonb), announce_appointment(appointments, text),
+                           publish_patient(), publish_appointment() FROM PUBLIC;

@@ -39,6 +39,18 @@ pub struct Intake {
     pub date_order: DateOrder,
 }
 
+/// A text of a call has a handful of markers; each costs several statements in the one transaction of its piece.
+const MOST_MARKERS: usize = 500;
+
+/// A piece of text that is refused as a whole; nothing of it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unacceptable {
+    #[error("there is nothing but white space in it")]
+    NothingSaid,
+    #[error("there are more than {MOST_MARKERS} markers in it")]
+    TooManyMarkers,
+}
+
 /// What was made of one thing that was said.
 #[derive(Debug, Serialize)]
 pub struct Taken {
@@ -78,7 +90,11 @@ impl Intake {
         claim: Option<Claim>,
     ) -> anyhow::Result<Vec<Taken>> {
         let mut tx = self.outbox.begin().await?;
-        let mut scanner: Scanner = match store::lock_call(tx.connection(), call_id).await? {
+        let state = store::lock_call(tx.connection(), call_id).await?;
+        if last && !state.unfinished && piece.trim().is_empty() {
+            return Err(Unacceptable::NothingSaid.into());
+        }
+        let mut scanner: Scanner = match state.scanner {
             Some(state) => serde_json::from_value(state).context("the scanner's stored state cannot be read")?,
             None => Scanner::new(),
         };
@@ -86,6 +102,9 @@ impl Intake {
         scanner.push(piece.as_bytes(), &mut |one| found.push(one));
         if last {
             scanner.finish(&mut |one| found.push(one));
+        }
+        if found.len() > MOST_MARKERS {
+            return Err(Unacceptable::TooManyMarkers.into());
         }
         store::keep_scanner(tx.connection(), call_id, serde_json::to_value(&scanner)?, !last).await?;
         let mut taken = Vec::with_capacity(found.len());

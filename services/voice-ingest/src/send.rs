@@ -4,7 +4,7 @@ use std::{io::Write, time::Duration};
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use events::kafka::producer::Producer;
+use events::{contract::topics::AI_RESPONSES, kafka::producer::Producer};
 
 use crate::{
     NAME,
@@ -33,6 +33,7 @@ pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> 
         AnnouncedEvent::Patient(event) => producer.publish(event).await?,
         AnnouncedEvent::Booking(event) => producer.publish(event).await?,
     }
-    writeln!(std::io::stdout(), "sent to {}: event {id}", config.kafka.kafka_topic)?;
+    let topic = config.kafka.topic_names().in_kafka(&AI_RESPONSES);
+    writeln!(std::io::stdout(), "sent to {topic}: event {id}")?;
     Ok(())
 }

@@ -10,15 +10,25 @@ use uuid::Uuid;
 use crate::domain::Kind;
 
 /// Makes sure that the call is known and locks it until the transaction ends, so that the pieces of one call are taken one
-/// after the other. Returns where its scanner stands.
-pub async fn lock_call(tx: &mut PgConnection, call_id: &str) -> Result<Option<Value>, sqlx::Error> {
-    sqlx::query_scalar!(
+/// after the other. Returns where its text stands.
+pub async fn lock_call(tx: &mut PgConnection, call_id: &str) -> Result<TextState, sqlx::Error> {
+    sqlx::query_as!(
+        TextState,
         "INSERT INTO voice.calls (call_id) VALUES ($1)
-         ON CONFLICT (call_id) DO UPDATE SET last_heard_at = clock_timestamp() RETURNING scanner",
+         ON CONFLICT (call_id) DO UPDATE SET last_heard_at = clock_timestamp() RETURNING scanner, unfinished",
         call_id
     )
     .fetch_one(tx)
     .await
+}
+
+/// Where the text of a call stands.
+#[derive(Debug)]
+pub struct TextState {
+    /// The scanner's state; none before the first piece.
+    pub scanner: Option<Value>,
+    /// More of a text is to come.
+    pub unfinished: bool,
 }
 
 pub async fn keep_scanner(

@@ -147,6 +147,7 @@ async fn run(bench: &Bench, place: &Place, consumer: Consumer, group: &str, outc
     let token = CancellationToken::new();
     let running = tokio::spawn(consumer.run(token.clone()));
     while done() == 0 {
+        assert!(!running.is_finished(), "the consumer ended");
         sleep(Duration::from_millis(1)).await;
     }
     let (began, first, cpu) = (Instant::now(), done(), cpu_seconds());

@@ -17,7 +17,7 @@ mod report;
 
 use std::{fs, path::PathBuf};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser, error::ErrorKind};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use report::Report;
 
@@ -68,7 +68,10 @@ impl Bench {
 async fn main() {
     let args = Args::parse();
     for name in &args.names {
-        assert!(LINES.iter().any(|line| line.starts_with(name.as_str())), "no line {name}; there are {LINES:?}");
+        if !LINES.iter().any(|line| line.starts_with(name.as_str())) {
+            let problem = format!("no line begins with {name}; there are {}", LINES.join(" "));
+            Args::command().error(ErrorKind::InvalidValue, problem).exit();
+        }
     }
     let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 5 }).max(1);
     let metrics = PrometheusBuilder::new().install_recorder().unwrap();

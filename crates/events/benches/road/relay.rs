@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Bench,
     load::{Audit, LONG, Place, Ready, audit, cpu_seconds, event, open, produce},
-    report::{Figure, Goal, median},
+    report::{Figure, Goal},
 };
 
 /// Rows that are written in one transaction before the drain.
@@ -193,7 +193,6 @@ pub async fn latency(bench: &mut Bench) {
         assert!(rate > 0.95 * RATE as f64, "this machine does not commit {RATE} rows/s: {rate:.0}");
     }
     for (name, values, below) in [("relay_latency_p50", p50, 10.0), ("relay_latency_p99", p99, 50.0)] {
-        assert!(median(&values).is_some());
         bench.report.add(Figure {
             name: name.to_owned(),
             unit: "ms",

@@ -54,7 +54,7 @@ impl fmt::Display for Goal {
 }
 
 /// The middle value; of an even number, the mean of both. `None` of none.
-pub fn median(values: &[f64]) -> Option<f64> {
+fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

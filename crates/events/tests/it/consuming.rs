@@ -137,7 +137,7 @@ async fn a_worker_that_is_stopped_finishes_what_it_began_and_commits_it() {
     let rig = Rig::new().await;
     rig.create_topics().await;
     for call in 0..20 {
-        rig.send(said(&format!("call-{call}"), "slow 400")).await;
+        rig.send(said(&format!("call-{call}"), &format!("slow {}", 300 + 100 * call))).await;
     }
     let consumer = rig.consume("w").await;
     // Twenty keys fit side by side: as soon as one is done, all have been begun.

@@ -56,9 +56,9 @@ async fn what_kafka_has_not_acknowledged_is_published_by_the_next_relay() {
         tx.publish(said("call-1", &number.to_string())).await.unwrap();
         tx.commit().await.unwrap();
     }
-    // Long enough for the relay to have read them all, and to have saved where it is several times.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    relay.abort();
+    // Long enough for the relay to have read them all. It saves where it is when it is stopped.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    relay.stop().await;
     broker.start_again().await;
     let (relay, _) = rig.relay();
     let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;

@@ -66,6 +66,10 @@ impl<T: DeserializeOwned> ApiJson<T> {
             let detail = format!("The body is not UTF-8 from byte {} on; send JSON in UTF-8.", error.valid_up_to());
             return Err(Problem::bad_request(detail));
         }
+        // serde would take an array for a struct, its items for the fields in their order.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Problem::field("", "is an array", "Send an object."));
+        }
         let mut json = serde_json::Deserializer::from_slice(body);
         let value = match serde_path_to_error::deserialize(&mut json) {
             Ok(value) => value,
@@ -74,6 +78,10 @@ impl<T: DeserializeOwned> ApiJson<T> {
                 let mut problem = Problem::unprocessable(detail);
                 problem.errors.push(field_problem(error.path(), &error.inner().to_string()));
                 return Err(problem);
+            }
+            // A number where one of some words belongs is a syntax error to serde_json.
+            Err(error) if serde_json::from_slice::<serde_json::Value>(body).is_ok() => {
+                return Err(Problem::field(error.path().to_string(), "has the wrong type", "Send a string."));
             }
             Err(error) => return Err(not_json(error.inner())),
         };

@@ -74,6 +74,7 @@ fn method_label(method: &Method) -> &'static str {
 /// Ends a request after `limit`: 408 when the caller has not sent its body by then, else 503.
 pub(super) async fn limit_time(limit: Duration, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
+    let body = if body.is_end_stream() { body } else { read_out(body) };
     let received = Arc::new(AtomicBool::new(body.is_end_stream()));
     let body = if body.is_end_stream() { body } else { watched(body, received.clone()) };
     match tokio::time::timeout(limit, next.run(Request::from_parts(parts, body))).await {
@@ -89,6 +90,35 @@ pub(super) async fn limit_time(limit: Duration, request: Request, next: Next) ->
             Problem::new(axum::http::StatusCode::REQUEST_TIMEOUT, detail).into_response()
         }
     }
+}
+
+/// A client that writes before it reads sees no answer when its connection is closed over an unread body: what a handler
+/// leaves is read and forgotten, within bounds.
+fn read_out(body: Body) -> Body {
+    struct Rest(Option<axum::body::BodyDataStream>);
+    impl Drop for Rest {
+        fn drop(&mut self) {
+            let Some(mut rest) = self.0.take() else { return };
+            tokio::spawn(tokio::time::timeout(Duration::from_secs(5), async move {
+                let mut left: usize = 32 << 20;
+                while let Some(Ok(bytes)) = rest.next().await {
+                    left = left.saturating_sub(bytes.len());
+                    if left == 0 {
+                        break;
+                    }
+                }
+            }));
+        }
+    }
+    let mut rest = Rest(Some(body.into_data_stream()));
+    Body::from_stream(stream::poll_fn(move |context| {
+        let Some(body) = rest.0.as_mut() else { return Poll::Ready(None) };
+        let polled = body.poll_next_unpin(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            rest.0 = None;
+        }
+        polled
+    }))
 }
 
 fn watched(body: Body, received: Arc<AtomicBool>) -> Body {

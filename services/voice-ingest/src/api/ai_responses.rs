@@ -3,9 +3,9 @@
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use serde::Deserialize;
 use serde_json::Value;
-use service_kit::http::{ApiJson, Problem};
+use service_kit::http::{ApiJson, ApiQuery, Problem};
 
-use super::{checked, refused};
+use super::{NoQuery, checked, refused};
 use crate::{
     domain::{Kind, validate_value},
     intake::Intake,
@@ -21,6 +21,7 @@ pub(super) struct AiResponse {
 
 pub(super) async fn take(
     State(intake): State<Intake>,
+    _: ApiQuery<NoQuery>,
     ApiJson(response): ApiJson<AiResponse>,
 ) -> Result<impl IntoResponse, Problem> {
     checked(&response.call_id)?;

@@ -4,10 +4,10 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::http::{ApiJson, ApiPath, Problem};
+use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem};
 use uuid::Uuid;
 
-use super::checked;
+use super::{NoQuery, checked};
 use crate::{
     intake::Intake,
     store::{self, ExtractionRow},
@@ -63,6 +63,7 @@ enum Status {
 pub(super) async fn read(
     State(intake): State<Intake>,
     ApiPath(call_id): ApiPath<String>,
+    _: ApiQuery<NoQuery>,
 ) -> Result<ApiJson<Call>, Problem> {
     checked(&call_id)?;
     let pool = intake.outbox.pool();

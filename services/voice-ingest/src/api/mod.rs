@@ -12,6 +12,11 @@ use service_kit::http::Problem;
 
 use crate::{domain, intake::Intake};
 
+/// A parameter that is not known is refused, not passed over.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoQuery {}
+
 pub(crate) fn routes(intake: Intake) -> Router {
     Router::new()
         .route("/api/v1/calls/{call_id}/output", post(output::take))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem, idempotency::Claim};
 
 use super::checked;
-use crate::intake::{Intake, Taken};
+use crate::intake::{Intake, Taken, Unacceptable};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,7 +41,14 @@ pub(super) async fn take(
 ) -> Result<impl IntoResponse, Problem> {
     checked(&call_id)?;
     let text = text(request).await?;
-    let extractions = intake.text(&call_id, &text, piece.last.unwrap_or(true), claim).await?;
+    let taken = intake.text(&call_id, &text, piece.last.unwrap_or(true), claim).await;
+    let extractions = taken.map_err(|error| match error.downcast_ref::<Unacceptable>() {
+        Some(why @ Unacceptable::NothingSaid) => Problem::field("text", why.to_string(), "send what the AI said"),
+        Some(why @ Unacceptable::TooManyMarkers) => {
+            Problem::field("text", why.to_string(), "send it in pieces with ?final=false, or mend what repeats itself")
+        }
+        None => error.into(),
+    })?;
     // Committed: from here on nothing can lose it.
     Ok((StatusCode::ACCEPTED, ApiJson(Answer { call_id, extractions })))
 }

@@ -13,8 +13,11 @@ const DATABASE: &str = "postgres://voice:not-to-be-seen@127.0.0.1:1/voice";
 fn send(namespace: &str, call: &str, kind: &str, data: &str) -> std::process::Output {
     let arguments = ["send", "--call-id", call, "--type", kind, "--data", data];
     let servers = stack::kafka();
-    let variables =
-        [("KAFKA_BOOTSTRAP_SERVERS", servers.as_str()), ("KAFKA_TOPIC_NAMESPACE", namespace), ("DATABASE_URL", DATABASE)];
+    let variables = [
+        ("KAFKA_BOOTSTRAP_SERVERS", servers.as_str()),
+        ("KAFKA_TOPIC_NAMESPACE", namespace),
+        ("DATABASE_URL", DATABASE),
+    ];
     command(&arguments, &variables)
 }
 
@@ -23,7 +26,8 @@ async fn send_puts_an_event_into_kafka_that_any_consumer_reads() {
     let namespace = kafka::namespace();
     let topic = TopicNames { namespace: namespace.clone(), ..TopicNames::default() }.in_kafka(&AI_RESPONSES);
     kafka::create_topic(&stack::kafka(), &topic, 2, &[]).await;
-    let data = r#"{"name": "Test User", "email": "test@email.com", "phone": "555-1234", "date_of_birth": "01/15/1990"}"#;
+    let data =
+        r#"{"name": "Test User", "email": "test@email.com", "phone": "555-1234", "date_of_birth": "01/15/1990"}"#;
     let sent = send(&namespace, "test-123", "PATIENT_CREATION", data);
     assert!(sent.status.success(), "{}", text(&sent.stderr));
 

@@ -1,5 +1,7 @@
 //! The service as a process, against a real Kafka and PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
+
 mod bad_input;
 mod call_page;
 mod command_line;

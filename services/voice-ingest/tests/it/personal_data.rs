@@ -23,7 +23,8 @@ const CANARIES: [&str; 9] =
 fn check(place: &str, text: &str) {
     let text = text.to_lowercase();
     let leaked: Vec<&str> = CANARIES.into_iter().filter(|word| text.contains(&word.to_lowercase())).collect();
-    let lines: Vec<&str> = text.lines().filter(|line| leaked.iter().any(|word| line.contains(&word.to_lowercase()))).collect();
+    let lines: Vec<&str> =
+        text.lines().filter(|line| leaked.iter().any(|word| line.contains(&word.to_lowercase()))).collect();
     assert!(leaked.is_empty(), "{leaked:?} in {place}:\n{}", lines.join("\n"));
 }
 
@@ -45,7 +46,9 @@ async fn what_callers_say_is_in_no_log_and_in_no_header_of_a_dead_letter() {
         format!("PATIENT_CREATION: {}", &valid[..valid.len() - 12]),
         format!("PATIENT_CREATION: {{\"name\": {NAME}, \"email\": \"{EMAIL}\", {PHONE} {BIRTH} {TALK}}}"),
         format!("PATIENT_CREATION: {NAME}, {EMAIL}, {PHONE}, {BIRTH}: {TALK}"),
-        format!("BOOKING_CONFIRMATION: {{\"dentist\": \"Dr. Smith\", \"date\": \"{TALK}\", \"patient_name\": \"{NAME}\"}}"),
+        format!(
+            "BOOKING_CONFIRMATION: {{\"dentist\": \"Dr. Smith\", \"date\": \"{TALK}\", \"patient_name\": \"{NAME}\"}}"
+        ),
         format!("{TALK}, {NAME}"),
     ];
     for (number, said) in texts.iter().enumerate() {
@@ -71,9 +74,7 @@ async fn what_callers_say_is_in_no_log_and_in_no_header_of_a_dead_letter() {
     assert_eq!(voice.get(&format!("/{NAME}/{BIRTH}")).await.status, 404);
 
     // The record system's events hold them too, and may be broken.
-    let event = |id: &str, data| {
-        json!({ "event_id": id, "event_type": "patient.created", "timestamp": "2026-12-01T10:00:00Z", "data": data })
-    };
+    let event = |id: &str, data| json!({ "event_id": id, "event_type": "patient.created", "timestamp": "2026-12-01T10:00:00Z", "data": data });
     let id = "0190a0a0-0000-7000-8000-000000000001";
     let poison = [
         format!("{NAME} {TALK}"),

@@ -56,7 +56,8 @@ async fn a_text_letter_by_letter_is_the_whole() {
 #[tokio::test]
 async fn pieces_of_different_calls_do_not_mix() {
     let voice = Voice::without_kafka().await;
-    let text = |number: usize| format!("PATIENT_CREATION: {{\"name\": \"Caller {number}\", \"phone\": \"555-{number:04}\"}}");
+    let text =
+        |number: usize| format!("PATIENT_CREATION: {{\"name\": \"Caller {number}\", \"phone\": \"555-{number:04}\"}}");
     let one = async |number: usize| {
         let (call, text) = (format!("call-{number}"), text(number));
         for start in (0..text.len()).step_by(7) {

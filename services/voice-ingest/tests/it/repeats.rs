@@ -29,7 +29,8 @@ async fn what_is_said_twice_in_a_call_is_one_event() {
 
     assert_eq!(voice.shown("call-1").await.len(), 1);
     let events = voice.responses().await;
-    let of_call: Vec<String> = events.iter().map(|event| String::from_utf8(event.key.clone().unwrap()).unwrap()).collect();
+    let of_call: Vec<String> =
+        events.iter().map(|event| String::from_utf8(event.key.clone().unwrap()).unwrap()).collect();
     assert_eq!(BTreeSet::from_iter(of_call.iter().map(String::as_str)), BTreeSet::from(["call-1", "call-2"]));
     assert_eq!(events.len(), 2, "{of_call:?}");
     let first = events.iter().map(payload).find(|event| event["data"]["call_id"] == "call-1").unwrap();
@@ -55,4 +56,26 @@ async fn the_same_post_at_the_same_time_is_one_extraction() {
     }
     let rows = voice.rows().await;
     assert!(rows.contains(&("extractions".to_owned(), 20)) && rows.contains(&("outbox".to_owned(), 20)), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_piece_that_is_sent_again_with_its_key_is_taken_once() {
+    let voice = Voice::without_kafka().await;
+    let piece = async |key: &str, text: &str, last: bool| {
+        let url = voice.url(&format!("/api/v1/calls/call/output?final={last}"));
+        let request = voice.client.post(url).header("content-type", "text/plain").header("idempotency-key", key);
+        voice.send(request.body(text.to_owned())).await
+    };
+    let first = piece("piece-0001", "PATIENT_CREATION: {\"name\": \"Ada ", false).await;
+    let again = piece("piece-0001", "PATIENT_CREATION: {\"name\": \"Ada ", false).await;
+    assert_eq!((first.status, &first.body), (again.status, &again.body));
+    let other = piece("piece-0001", "PATIENT_CREATION: {\"name\": \"Eve ", false).await;
+    assert_eq!((other.status, other.content_type.as_str()), (409, "application/problem+json"), "{}", other.body);
+    let last = piece("piece-0002", "Byron\"}", true).await;
+    let again = piece("piece-0002", "Byron\"}", true).await;
+    assert_eq!(last.body, again.body);
+    assert_eq!(ids(&last.extractions(), "accepted").len(), 1, "{}", last.body);
+    let shown = voice.shown("call").await;
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert_eq!(shown[0]["data"], json!({ "name": "Ada Byron" }));
 }

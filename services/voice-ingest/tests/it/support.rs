@@ -158,7 +158,7 @@ impl Voice {
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT c.relname::text FROM pg_class c
              WHERE c.relnamespace = 'voice'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-               AND c.relname NOT IN ('outbox_cursor', '_migrations', '_events_migrations') ORDER BY 1",
+               AND c.relname <> 'outbox_cursor' AND NOT c.relname ~ '_migrations$' ORDER BY 1",
         )
         .fetch_all(self.database.pool())
         .await

@@ -105,6 +105,7 @@ pub struct AppointmentV1 {
     #[schemars(with = "String", regex(pattern = r"^\d{2}:\d{2}$"))]
     pub time: NaiveTime,
     /// The same moment with its zone.
+    #[serde(serialize_with = "crate::contract::envelope::milliseconds")]
     pub starts_at: DateTime<Utc>,
     /// `booked`, `cancelled` or `completed`.
     pub status: String,

@@ -1,0 +1,59 @@
+//! What cannot be read becomes a dead letter with its bytes; what is behind it is handled, and the log knows nobody's data.
+
+use events::contract::{headers::dlq, topics::DEAD_LETTER_QUEUE};
+use test_kit::{kafka, stack};
+
+use crate::support::{LONG, Record, patient};
+
+const CANARY: &str = "Kunigunde7351";
+
+fn poison() -> Vec<(Vec<u8>, &'static str)> {
+    let flat = |data: &str| {
+        let value = format!(r#"{{"call_id": "call", "response_type": "PATIENT_CREATION", "data": {data}}}"#);
+        (value.into_bytes(), "schema_validation")
+    };
+    let shapeless = |value: Vec<u8>| (value, "deserialization");
+    vec![
+        shapeless(CANARY.into()),
+        shapeless([CANARY.as_bytes(), b"\xff\xfe"].concat()),
+        shapeless(format!(r#"{{"name": "{CANARY}"}}"#).into()),
+        shapeless(format!(r#"["{CANARY}"]"#).into()),
+        shapeless(format!("{{\"{CANARY}\": {}1{}}}", "[".repeat(10_000), "]".repeat(10_000)).into()),
+        shapeless(b"".into()),
+        shapeless(b"\0\0\0\0\x07".into()),
+        flat(&format!(r#"{{"email": "{CANARY}@example.org"}}"#)),
+        flat(&format!(r#"{{"name": "x", "date_of_birth": "{CANARY}"}}"#)),
+        (flat(&format!(r#""{CANARY}""#)).0, "deserialization"),
+    ]
+}
+
+#[tokio::test]
+async fn every_record_that_cannot_be_read_is_one_dead_letter_and_holds_nothing_up() {
+    let record = Record::with(&[("RUST_LOG", "debug")]).await;
+    let poison = poison();
+    for (value, _) in &poison {
+        record.hear_raw(b"call", value, &[]).await;
+    }
+    // Of the same key: it is behind all of them.
+    record.told("call", patient("call", "Ada Byron", "555-1234", None)).await;
+    assert_eq!(record.patient_count().await, 1);
+
+    let queue = record.names.in_kafka(&DEAD_LETTER_QUEUE);
+    let letters = kafka::read_topic(&stack::kafka(), &queue, poison.len(), LONG).await;
+    assert_eq!(letters.len(), poison.len());
+    for (value, category) in &poison {
+        let shown = String::from_utf8_lossy(value);
+        let letter = letters.iter().find(|letter| letter.payload.as_deref().unwrap_or_default() == value);
+        let letter = letter.unwrap_or_else(|| panic!("no dead letter has {shown}"));
+        assert_eq!(letter.header(dlq::CATEGORY), Some(category.as_bytes()), "{shown}");
+        assert_eq!(
+            letter.header(dlq::GROUP),
+            Some(format!("{}ai-response-processor", record.names.namespace).as_bytes())
+        );
+        assert_eq!(letter.key.as_deref(), Some(b"call".as_slice()));
+        for (name, value) in &letter.headers {
+            assert!(!String::from_utf8_lossy(value).contains(CANARY), "{name} of the dead letter of {shown}");
+        }
+    }
+    assert!(!record.service.log().contains(CANARY), "{}", record.service.log());
+}
