@@ -1,6 +1,6 @@
 //! How the service is put together.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use events::{
     consume::Consumer,
@@ -24,7 +24,7 @@ use crate::{
     config::{Command, Config, Role},
     handlers::{NoteBooking, NoteNewPatient, NoteReturningPatient},
     intake::Intake,
-    send,
+    send, store,
 };
 
 static OWN: Migrator = sqlx::migrate!();
@@ -115,8 +115,9 @@ impl App for VoiceIngest {
             Command::Send(args) => send::run(&config, &args).await,
             Command::Relay(command) => {
                 let pool = postgres::connect(&config.database, SCHEMA).await?;
-                use std::io::Write;
-                Ok(writeln!(std::io::stdout(), "{}", command.run(&pool).await?)?)
+                let done = command.run(&pool).await?;
+                store::adopt_foreign_rows(&pool).await?;
+                Ok(writeln!(std::io::stdout(), "{done}")?)
             }
         }
     }

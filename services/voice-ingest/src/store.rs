@@ -132,13 +132,23 @@ pub async fn extractions(pool: &PgPool, call_id: &str) -> Result<Vec<ExtractionR
     sqlx::query_as!(
         ExtractionRow,
         r#"SELECT e.id, e.kind, e.span, e.data, e.raw, e.problems, e.event_id,
-                  pg_visible_in_snapshot(e.xid, c.snapshot) AS "published!",
+                  pg_visible_in_snapshot(e.xid, c.snapshot)
+                    AND NOT EXISTS (SELECT FROM voice.outbox_held h
+                                    WHERE h.key = e.call_id AND h.headers->>'ce_id' = e.event_id::text) AS "published!",
                   e.patient_id, e.appointment_id, e.applied_at, e.created_at
            FROM voice.extractions e, voice.outbox_cursor c WHERE e.call_id = $1 ORDER BY e.position"#,
         call_id
     )
     .fetch_all(pool)
     .await
+}
+
+/// After a restore into another cluster: transaction ids that this one has not given out would never count as published.
+pub async fn adopt_foreign_rows(pool: &PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE voice.extractions SET xid = '3' WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())")
+        .execute(pool)
+        .await?;
+    Ok(())
 }
 
 /// The record system wrote the patient that our event asked for. Returns whether it was one of ours.

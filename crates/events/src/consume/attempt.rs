@@ -20,7 +20,7 @@ use crate::{
         topics::{DEAD_LETTER_QUEUE, TopicNames},
     },
     flow::{
-        error::{Category, HandlerError},
+        error::{Category, HandlerError, chain},
         retry::{Decision, RetryPolicy},
     },
     kafka::producer::Producer,
@@ -187,16 +187,18 @@ impl Engine {
         );
         let mut pause = Duration::from_millis(500);
         while let Err(error) = self.dead_letters.send(&letter).await {
-            let reason = crate::flow::error::chain(&error);
-            tracing::error!(error = reason, "the dead letter could not be written; its offset stays where it is");
-            self.status.dead_letters_refused(Some(reason));
+            tracing::error!(
+                error = chain(&error),
+                "the dead letter could not be written; its offset stays where it is"
+            );
+            self.status.dead_letters_refused(true);
             metrics::counter!("dead_letter_failures_total").increment(1);
             if timeout(pause, revoked.cancelled()).await.is_ok() {
                 return Verdict::Abandoned;
             }
             pause = (pause * 2).min(Duration::from_secs(30));
         }
-        self.status.dead_letters_refused(None);
+        self.status.dead_letters_refused(false);
         metrics::counter!("dead_letters_total", "handler" => handler.to_owned(), "category" => failure.category.as_str())
             .increment(1);
         count(record, "dead_letter");

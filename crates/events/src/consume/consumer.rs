@@ -4,8 +4,8 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     time::{Duration, Instant},
@@ -219,7 +219,7 @@ struct Status {
     /// Milliseconds after `began`; zero before the first poll.
     polled: AtomicU64,
     assigned: AtomicUsize,
-    dead_letters_refused: Mutex<Option<String>>,
+    dead_letters_refused: AtomicBool,
 }
 
 impl Default for ConsumerStatus {
@@ -229,7 +229,7 @@ impl Default for ConsumerStatus {
             polled: AtomicU64::new(0),
             // Before the first assignment: nobody has told yet.
             assigned: AtomicUsize::new(usize::MAX),
-            dead_letters_refused: Mutex::new(None),
+            dead_letters_refused: AtomicBool::new(false),
         }))
     }
 }
@@ -250,12 +250,10 @@ impl ConsumerStatus {
         if self.0.began.elapsed().saturating_sub(polled) > SILENT {
             return Err(format!("has not polled Kafka for {SILENT:?}"));
         }
-        match self.0.dead_letters_refused.lock() {
-            Ok(refused) => match &*refused {
-                Some(reason) => Err(format!("cannot write dead letters: {reason}")),
-                None => Ok(()),
-            },
-            Err(_) => Err("its state is broken".to_owned()),
+        // The log has the reason, which may name hosts; readiness is open to everybody.
+        match self.0.dead_letters_refused.load(Ordering::Relaxed) {
+            true => Err("cannot write dead letters; see the log".to_owned()),
+            false => Ok(()),
         }
     }
 
@@ -276,9 +274,7 @@ impl ConsumerStatus {
         self.0.assigned.store(partitions, Ordering::Relaxed);
     }
 
-    pub(super) fn dead_letters_refused(&self, reason: Option<String>) {
-        if let Ok(mut refused) = self.0.dead_letters_refused.lock() {
-            *refused = reason;
-        }
+    pub(super) fn dead_letters_refused(&self, refused: bool) {
+        self.0.dead_letters_refused.store(refused, Ordering::Relaxed);
     }
 }

@@ -147,8 +147,23 @@ impl Opened<'_> {
         read.map_err(|problem| DecodeError::Schema {
             event_type: E::TYPE,
             version: E::VERSION,
-            problem: without_values(&problem),
+            problem: format!("{}{}", self.place_of_the_problem::<E>(), without_values(&problem)),
         })
+    }
+
+    /// Reads once more, only to tell which field it is: keeping track of that slows every reading down.
+    fn place_of_the_problem<E: Event>(&self) -> String {
+        let place = match &self.data {
+            Data::Borrowed(raw) => {
+                let mut json = serde_json::Deserializer::from_str(raw.get());
+                serde_path_to_error::deserialize::<_, E>(&mut json).err().map(|error| error.path().to_string())
+            }
+            Data::Lifted(value) => {
+                serde_path_to_error::deserialize::<_, E>(value).err().map(|error| error.path().to_string())
+            }
+        };
+        // The place of what concerns the whole is a dot.
+        place.filter(|place| place != ".").map(|place| format!("{place}: ")).unwrap_or_default()
     }
 }
 
@@ -273,6 +288,7 @@ mod tests {
         let problem = open(&AI_RESPONSES, AT, value).unwrap().typed::<PatientCreationV1>().unwrap_err();
         assert_eq!(problem.category(), Category::SchemaValidation);
         assert!(!problem.to_string().contains("Jane"), "{problem}");
+        assert!(problem.to_string().contains("date_of_birth"), "{problem}");
     }
 
     #[test]

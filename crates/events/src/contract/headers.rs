@@ -85,7 +85,7 @@ pub mod dlq {
     pub const CORRELATION_ID: &str = "dlq.correlation_id";
 }
 
-/// The headers of an event, in the order in which they are sent.
+/// The headers of an event.
 pub fn of<E: Event>(envelope: &Envelope<E>) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         (CE_SPECVERSION, "1.0".to_owned()),

@@ -1,23 +1,34 @@
 //! What every client of ours has in common: its log and its errors reach the reader of our log.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use rdkafka::{ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError};
 
 /// The last error that the client met by itself, such as a refused password. Delivery reports and time-outs do not tell
 /// it, so whoever reports those adds it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LastError(Arc<Mutex<Option<String>>>);
+pub(crate) struct LastError(Arc<Mutex<Option<(String, Instant)>>>);
+
+/// The same complaint is logged once in this time; librdkafka repeats it several times a second while a broker is away.
+const QUIET: Duration = Duration::from_secs(30);
 
 impl LastError {
     pub(crate) fn get(&self) -> Option<String> {
-        self.0.lock().ok()?.clone()
+        self.0.lock().ok()?.as_ref().map(|(text, _)| text.clone())
     }
 
-    fn set(&self, text: String) {
-        if let Ok(mut last) = self.0.lock() {
-            *last = Some(text);
+    /// Remembers what was said; `false` when the same was said a moment ago.
+    fn set(&self, kind: &KafkaError, text: &str) -> bool {
+        let Ok(mut last) = self.0.lock() else { return true };
+        let text = format!("{text} ({kind})");
+        if last.as_ref().is_some_and(|(before, at)| *before == text && at.elapsed() < QUIET) {
+            return false;
         }
+        *last = Some((text, Instant::now()));
+        true
     }
 }
 
@@ -43,8 +54,9 @@ impl ClientContext for Client {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "events::kafka", %error, "{reason}");
-        self.last_error.set(reason.to_owned());
+        if self.last_error.set(&error, reason) {
+            tracing::warn!(target: "events::kafka", %error, "{reason}");
+        }
     }
 }
 

@@ -99,20 +99,29 @@ impl RelayCommand {
             What::Release => {
                 let mut tx = connection.begin().await?;
                 stopped(&mut tx).await?;
-                let released = sqlx::query(
-                    "WITH gone AS (DELETE FROM outbox_held RETURNING id, topic, key, headers, payload, created_at)
-                     INSERT INTO outbox (topic, key, headers, payload, created_at)
-                     SELECT topic, key, headers, payload, created_at FROM gone ORDER BY id",
-                )
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
+                let held: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox_held").fetch_one(&mut *tx).await?;
+                // Rows of these keys that came after the relay had stopped go behind the released ones; and whoever is
+                // about to write one waits, so that its id is drawn behind them too.
+                sqlx::query("LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+                sqlx::query(RELEASE).execute(&mut *tx).await?;
                 tx.commit().await?;
-                Ok(format!("{released} records are in the outbox again, in their order"))
+                Ok(format!("{held} records are in the outbox again, in their order"))
             }
         }
     }
 }
+
+const RELEASE: &str = "
+    WITH later AS (
+        DELETE FROM outbox o USING outbox_cursor c
+        WHERE (o.topic, o.key) IN (SELECT topic, key FROM outbox_held)
+          AND NOT pg_visible_in_snapshot(o.xid, c.snapshot)
+          AND NOT (c.step IS NOT NULL AND pg_visible_in_snapshot(o.xid, c.step) AND o.id <= c.step_id)
+        RETURNING o.id, o.topic, o.key, o.headers, o.payload, o.created_at),
+    held AS (DELETE FROM outbox_held RETURNING id, topic, key, headers, payload, created_at)
+    INSERT INTO outbox (topic, key, headers, payload, created_at)
+    SELECT topic, key, headers, payload, created_at FROM (SELECT * FROM held UNION ALL SELECT * FROM later) AS again
+    ORDER BY id";
 
 /// Takes the relay's lock for the length of a transaction.
 async fn stopped(tx: &mut sqlx::PgConnection) -> Result<(), RelayCommandError> {

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Utc};
 use futures::{Stream, TryStreamExt};
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use thiserror::Error;
 
 /// A database snapshot: which transactions had ended when it was taken.
@@ -194,8 +194,13 @@ pub enum Reset {
     StartHere,
 }
 
-/// Sets the position anew. The relay must not be running.
+/// Sets the position anew, in a transaction of its own. The relay must not be running.
+///
+/// The rows of another cluster carry its transaction ids. Above this one's they would be new at every look, so all rows
+/// become as old as can be; their order is by id either way.
 pub async fn reset(connection: &mut PgConnection, choice: Reset) -> Result<(), sqlx::Error> {
+    let mut tx = connection.begin().await?;
+    sqlx::query("UPDATE outbox SET xid = '3'").execute(&mut *tx).await?;
     sqlx::query(
         "INSERT INTO outbox_cursor (snapshot, system_identifier)
          SELECT CASE WHEN $1 THEN '1:1:'::pg_snapshot ELSE pg_current_snapshot() END, system_identifier
@@ -204,9 +209,9 @@ pub async fn reset(connection: &mut PgConnection, choice: Reset) -> Result<(), s
              system_identifier = excluded.system_identifier, saved_at = clock_timestamp()",
     )
     .bind(choice == Reset::PublishAgain)
-    .execute(connection)
+    .execute(&mut *tx)
     .await?;
-    Ok(())
+    tx.commit().await
 }
 
 #[cfg(test)]

@@ -90,6 +90,7 @@ impl RelayStatus {
 
     pub(super) fn holds(&self, keys: usize) {
         self.set(|state| state.held_keys = keys);
+        metrics::gauge!("outbox_held_keys").set(keys as f64);
     }
 
     fn set(&self, change: impl FnOnce(&mut State)) {

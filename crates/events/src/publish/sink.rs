@@ -180,8 +180,8 @@ impl Sink {
             }
             newest = self.window.complete(ticket).or(newest);
         }
+        metrics::counter!("kafka_producer_messages_sent_total").increment(sent);
         if let Some(row) = newest {
-            metrics::counter!("kafka_producer_messages_sent_total").increment(sent);
             let latency = (chrono::Utc::now() - row.created_at).as_seconds_f64().max(0.0);
             metrics::histogram!("relay_publish_latency_seconds").record(latency);
             self.moved = true;
