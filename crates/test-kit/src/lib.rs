@@ -14,6 +14,7 @@ pub mod kafka;
 mod ports;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod stack;
 mod stop;
 pub mod wait;

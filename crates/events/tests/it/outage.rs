@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use events::contract::topics::AI_RESPONSES;
-use test_kit::{broker::Broker, kafka, wait::wait_until};
+use events::contract::topics::{AI_RESPONSES, DEAD_LETTER_QUEUE};
+use events::publish::Outbox;
+use sqlx::postgres::PgPoolOptions;
+use test_kit::{broker::Broker, kafka, proxy::Proxy, wait::wait_until};
 
 use crate::support::{LONG, Rig, said};
 
@@ -64,4 +66,37 @@ async fn what_kafka_has_not_acknowledged_is_published_by_the_next_relay() {
     let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;
     assert_eq!(records.len(), 50);
     relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_makes_nothing_a_dead_letter() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    // The consumer's own way to the database, which can be cut.
+    let (_, rest) = rig.database.url().split_once('@').unwrap();
+    let (server, name) = rest.split_once('/').unwrap();
+    let mut proxy = Proxy::before(server).await;
+    let url = format!("postgres://postgres@{}/{name}", proxy.address());
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(1)).connect(&url).await.unwrap();
+    let consumer = rig.builder_with("w", Outbox::new(pool, "test-service")).build().unwrap();
+    let consumer = crate::support::Running::consumer(consumer).await;
+    rig.send(said("call-0", "before")).await;
+    rig.wait_for_effects(1).await;
+
+    proxy.cut().await;
+    for call in 0..40 {
+        rig.send(said(&format!("call-{call}"), "meanwhile")).await;
+    }
+    // Four attempts are this consumer's limit: many times that pass.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(rig.effects().await.len(), 1);
+    proxy.mend().await;
+
+    let mended = Instant::now();
+    rig.wait_for_effects(41).await;
+    println!("all done {:?} after the database was back", mended.elapsed());
+    rig.wait_until_committed().await;
+    assert_eq!(rig.effects().await.len(), 41);
+    assert!(kafka::read_topic_to_end(&rig.servers(), &rig.topic(&DEAD_LETTER_QUEUE)).await.is_empty());
+    consumer.stop().await;
 }

@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use events::{
-    contract::topics::AI_RESPONSES,
-    publish::{Relay, cursor},
-};
+use events::{contract::topics::AI_RESPONSES, publish::cursor};
 use sqlx::Connection;
 use test_kit::{
     kafka::{self, TestRecord},
@@ -171,19 +168,64 @@ async fn published_rows_are_kept_for_a_while_and_then_go_as_a_whole_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_of_another_cluster_is_refused_until_a_person_chooses() {
+async fn after_a_restore_nothing_is_published_until_a_person_chooses_and_then_once() {
     let rig = Rig::new().await;
-    publish(&rig, "call-1", "kept").await;
-    sqlx::query("UPDATE outbox_cursor SET system_identifier = 1").execute(rig.pool()).await.unwrap();
-    let relay = Relay::new(rig.pool().clone(), rig.config.clone(), "voice-ingest");
-    let status = relay.status();
-    let stop = tokio_util::sync::CancellationToken::new();
-    let task = tokio::spawn(relay.run(stop.clone()));
+    for number in 0..5 {
+        publish(&rig, "call-1", &number.to_string()).await;
+    }
+    // Rows and cursor of a cluster that had come much further.
+    sqlx::raw_sql("UPDATE outbox SET xid = '999999999999'; UPDATE outbox_cursor SET system_identifier = 1")
+        .execute(rig.pool())
+        .await
+        .unwrap();
+    let (relay, status) = rig.relay();
     wait_until("it says so", LONG, || async { status.check().is_err_and(|why| why.contains("relay reset")) }).await;
     let mut connection = rig.pool().acquire().await.unwrap();
     cursor::reset(&mut connection, cursor::Reset::PublishAgain).await.unwrap();
-    records(&rig, 1).await;
+    records(&rig, 5).await;
     wait_until("readiness is back", LONG, || async { status.check().is_ok() }).await;
-    stop.cancel();
-    task.await.unwrap();
+    publish(&rig, "call-1", "5").await;
+    let read = records(&rig, 6).await;
+    assert_eq!(read.len(), 6, "each once");
+    assert_eq!(order(&read)["call-1"], ["0", "1", "2", "3", "4", "5"]);
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn released_records_go_out_before_later_ones_of_their_key() {
+    let rig = Rig::new().await;
+    let (relay, status) = rig.relay();
+    wait_until("the relay is active", LONG, || async { status.is_active() }).await;
+    relay.stop().await;
+    // As a refusal leaves it: the record is held, and so is what came while the relay ran.
+    publish(&rig, "call-1", "0").await;
+    publish(&rig, "call-1", "1").await;
+    sqlx::raw_sql(
+        "INSERT INTO outbox_held SELECT id, topic, key, headers, payload, created_at, 'refused' FROM outbox;
+         UPDATE outbox_cursor SET snapshot = pg_current_snapshot()",
+    )
+    .execute(rig.pool())
+    .await
+    .unwrap();
+    // And what came after it was stopped.
+    publish(&rig, "call-1", "2").await;
+    publish(&rig, "call-2", "another key").await;
+    let said = release(&rig).await;
+    assert!(said.starts_with("2 records"), "{said}");
+    let (relay, status) = rig.relay();
+    let read = records(&rig, 4).await;
+    assert_eq!(order(&read)["call-1"], ["0", "1", "2"]);
+    assert_eq!(read.len(), 4);
+    assert!(status.check().is_ok());
+    relay.stop().await;
+}
+
+async fn release(rig: &Rig) -> String {
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        relay: events::publish::RelayCommand,
+    }
+    use clap::Parser;
+    Cli::parse_from(["relay", "release"]).relay.run(rig.pool()).await.unwrap()
 }

@@ -112,7 +112,12 @@ impl Rig {
     }
 
     pub fn builder(&self, worker: &str) -> ConsumerBuilder {
-        Consumer::builder(self.config.clone(), "test-group", "test-service", self.outbox.clone())
+        self.builder_with(worker, self.outbox.clone())
+    }
+
+    /// The same with its own way to the database.
+    pub fn builder_with(&self, worker: &str, outbox: Outbox) -> ConsumerBuilder {
+        Consumer::builder(self.config.clone(), "test-group", "test-service", outbox)
             .handle(DoAsSaid { worker: worker.to_owned() })
             .retry(RetryPolicy { base: Duration::from_millis(20), max_attempts: 4, ..RetryPolicy::default() })
     }
