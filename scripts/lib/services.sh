@@ -37,7 +37,9 @@ service_start() {
   fi
   choose_port "$name" "$(service_preferred_port "$name")"
   printf '%s\n' "$fingerprint" >"$RUN_DIR/$name.from"
-  HTTP_BIND=127.0.0.1:$(cat "$PORT_DIR/$name") LOG_FORMAT=${LOG_FORMAT:-text} launch "$name" "$binary" "$binary"
+  # Elsewhere than in the checkout: a .env there is for another Kafka than this one.
+  HTTP_BIND=127.0.0.1:$(cat "$PORT_DIR/$name") LOG_FORMAT=${LOG_FORMAT:-text} LAUNCH_IN=$RUN_DIR \
+    launch "$name" "$binary" "$binary"
 }
 
 # service_wait <name>
