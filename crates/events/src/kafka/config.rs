@@ -87,8 +87,8 @@ pub struct ProducerConfig {
     /// The largest batch in bytes
     #[arg(long, env = "KAFKA_PRODUCER_BATCH_SIZE", default_value_t = 1_048_576, value_parser = clap::value_parser!(i32).range(1..))]
     pub kafka_producer_batch_size: i32,
-    /// How long a record may wait for others to share its batch, in milliseconds
-    #[arg(long, env = "KAFKA_PRODUCER_LINGER_MS", default_value_t = 5, value_parser = clap::value_parser!(i32).range(0..=900_000))]
+    /// How long a record may wait for others to share its batch, in milliseconds. The relay reads rows in batches already
+    #[arg(long, env = "KAFKA_PRODUCER_LINGER_MS", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..=900_000))]
     pub kafka_producer_linger_ms: i32,
     /// How batches are compressed. Every client reads gzip; for the others Python and Node clients need packages besides
     #[arg(long, env = "KAFKA_PRODUCER_COMPRESSION_TYPE", default_value = "gzip", ignore_case = true)]
@@ -385,6 +385,9 @@ impl KafkaConfig {
             // Back-pressure is ours; these bound what the client prefetches on its own.
             .set("queued.max.messages.kbytes", "16384")
             .set("queued.min.messages", "20000")
+            // A partition whose queue is full is asked again after this time; the client's own second starves a quick reader
+            // (26 000 records/s became 324 000).
+            .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
             .set("check.crcs", "true")
             .set("enable.partition.eof", "false");

@@ -5,9 +5,11 @@
 //! the newer one sees and the older one did not. Read that way nothing is skipped, nothing is read twice, and no long
 //! transaction holds anything up. Within one step the id is the true order of a key.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use futures::{Stream, TryStreamExt};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 use thiserror::Error;
 
 /// A database snapshot: which transactions had ended when it was taken.
@@ -122,7 +124,7 @@ pub async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 pub fn look<'c>(
     connection: &'c mut PgConnection,
     from: &Position,
-) -> impl Stream<Item = Result<(Snapshot, Option<OutboxRow>), CursorError>> + Send + 'c {
+) -> impl Stream<Item = Result<(Arc<Snapshot>, Option<OutboxRow>), CursorError>> + Send + 'c {
     let query = match &from.step {
         None => sqlx::query(LOOK).bind(from.snapshot.xmax.clone()).bind(from.snapshot.running.clone()),
         Some((step, id)) => sqlx::query(RESUME)
@@ -131,21 +133,29 @@ pub fn look<'c>(
             .bind(step.text.clone())
             .bind(*id),
     };
-    query.fetch(connection).map_err(CursorError::from).and_then(|row| async move {
-        let snapshot = row.try_get::<&str, _>(0)?.parse()?;
-        let Some(id) = row.try_get::<Option<i64>, _>(1)? else {
-            return Ok((snapshot, None));
-        };
-        let row = OutboxRow {
-            id,
-            topic: row.try_get(2)?,
-            key: row.try_get(3)?,
-            headers: row.try_get(4)?,
-            payload: row.try_get(5)?,
-            created_at: row.try_get(6)?,
-        };
-        Ok((snapshot, Some(row)))
+    // Every row of a look brings the same snapshot.
+    let mut read: Option<Arc<Snapshot>> = None;
+    query.fetch(connection).map_err(CursorError::from).and_then(move |row| {
+        let outcome = read_row(&row, &mut read);
+        std::future::ready(outcome)
     })
+}
+
+fn read_row(row: &PgRow, read: &mut Option<Arc<Snapshot>>) -> Result<(Arc<Snapshot>, Option<OutboxRow>), CursorError> {
+    let snapshot = match read {
+        Some(snapshot) => Arc::clone(snapshot),
+        None => Arc::clone(read.insert(Arc::new(row.try_get::<&str, _>(0)?.parse()?))),
+    };
+    let Some(id) = row.try_get::<Option<i64>, _>(1)? else { return Ok((snapshot, None)) };
+    let row = OutboxRow {
+        id,
+        topic: row.try_get(2)?,
+        key: row.try_get(3)?,
+        headers: row.try_get(4)?,
+        payload: row.try_get(5)?,
+        created_at: row.try_get(6)?,
+    };
+    Ok((snapshot, Some(row)))
 }
 
 /// Reads the saved position, and refuses one that means nothing here.

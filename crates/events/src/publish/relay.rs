@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    cursor::{self, CursorError, Position},
+    cursor::{self, CursorError, Position, Snapshot},
     retention,
     sink::{Sending, Sink},
 };
@@ -241,7 +241,7 @@ impl<'r> Run<'r> {
             while let Some((snapshot, row)) = news.try_next().await? {
                 if until.is_none() {
                     sink.window.begin_step(&snapshot, None);
-                    until = Some(snapshot);
+                    until = Some(Snapshot::clone(&snapshot));
                 }
                 let Some(row) = row else { continue };
                 match sink.send(&row, shutdown).await? {

@@ -35,7 +35,7 @@ impl Reader for BySnapshot {
     async fn read(&mut self, connection: &mut PgConnection, seen: &mut Seen) {
         let rows: Vec<_> = cursor::look(connection, &self.0).try_collect().await.unwrap();
         for (snapshot, row) in rows {
-            self.0 = cursor::Position { snapshot, step: None };
+            self.0 = cursor::Position { snapshot: snapshot.as_ref().clone(), step: None };
             if let Some(row) = row {
                 let number = String::from_utf8(row.payload).unwrap().parse().unwrap();
                 seen.entry(row.key).or_default().push(number);
@@ -245,7 +245,7 @@ async fn an_idle_look_over_many_kept_rows_uses_the_index() {
     let mut seen = Seen::new();
     let rows: Vec<_> = cursor::look(&mut connection, &reader.0).try_collect().await.unwrap();
     assert_eq!(rows.len(), 200_000);
-    reader.0 = cursor::Position { snapshot: rows[0].0.clone(), step: None };
+    reader.0 = cursor::Position { snapshot: rows[0].0.as_ref().clone(), step: None };
     reader.read(&mut connection, &mut seen).await;
     let blocks = async |connection: &mut PgConnection| -> i64 {
         sqlx::raw_sql("SELECT pg_stat_force_next_flush()").execute(&mut *connection).await.unwrap();

@@ -57,7 +57,7 @@ impl<T: DeserializeOwned> ApiJson<T> {
     /// The same for a body that the handler has read by itself.
     ///
     /// # Errors
-    /// 400 for what is not JSON, 422 for JSON with the wrong content.
+    /// 400 for what is not JSON, 422 for JSON with the wrong content; every body is an object.
     pub fn from_slice(body: &[u8]) -> Result<Self, Problem> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Problem::bad_request("The body is empty; send a JSON object."));

@@ -169,7 +169,7 @@ async fn a_body_with_wrong_content_names_field_and_remedy_and_never_the_value() 
             "Remove it, or check its spelling. Known here: `legs`.",
         ),
         (r#"{"name":"a","age":1,"kind":"s3cret"}"#, "kind", "is none of the known values", "Send `new` or `known`."),
-        (r#"["s3cret"]"#, "", "has a length that is not allowed", "Send an object."),
+        (r#"["s3cret"]"#, "", "is an array", "Send an object."),
         (r#""s3cret""#, "", "is a string", "Send an object."),
     ] {
         let (status, answer) = ask(posted(body)).await;
@@ -197,6 +197,7 @@ async fn what_is_not_json_is_400_with_its_place() {
         assert!(text.contains(expected), "{answer}");
         assert!(!text.contains("s3cret"), "{answer}");
     }
+    let deep = r#"{"a":"#.repeat(500);
     let error = ApiJson::<Value>::from_slice(deep.as_bytes()).unwrap_err();
     assert!(error.detail.contains("nested too deep (128 levels"), "{error}");
 }

@@ -286,13 +286,24 @@ async fn all_wrong_fields_are_named_at_once() {
 }
 
 #[tokio::test]
+async fn a_text_of_nothing_but_markers_or_white_space_is_refused_as_a_whole() {
+    let voice = Voice::without_kafka().await;
+    for text in ["PATIENT_CREATION:".repeat(20_000), " \n\t ".to_owned()] {
+        let answer = voice.say("c", &text).await;
+        assert_eq!(answer.status, 422, "{}", answer.body);
+        assert_eq!(answer.json()["errors"][0]["field"], "text");
+    }
+    voice.assert_nothing_was_written().await;
+}
+
+#[tokio::test]
 async fn the_service_goes_on_after_what_was_meant_to_break_it() {
     let voice = Voice::without_kafka().await;
     let hostile = [
         "\0".to_owned(),
         format!("PATIENT_CREATION: {}", "{\"a\":".repeat(10_000)),
         format!("PATIENT_CREATION: {{\"name\": \"{}\"}}", "x".repeat(900_000)),
-        "PATIENT_CREATION:".repeat(2_000),
+        "PATIENT_CREATION:".repeat(400),
         "PATIENT_CREATION: {\"name\": \"a\0b\"}".to_owned(),
         "PATIENT_CREATION: {\"name\": \"a\\u0000b\", \"\\ud800\": 1}".to_owned(),
         "PATIENT_CREATION: {\"name\": \"x\", \"more\": 1e999}".to_owned(),
