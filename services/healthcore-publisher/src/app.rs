@@ -1,18 +1,13 @@
 //! How the service is put together.
 
-use std::time::Duration;
-
-use events::{
-    consume::Consumer,
-    publish::{MIGRATOR, Outbox, Relay},
-};
-use futures::FutureExt;
+use events::{consume::Consumer, publish::Outbox};
 use service_kit::{
     app::{App, Parts},
     config::ConfigError,
     http::{self, Health},
     lifecycle::Lifecycle,
     postgres::{self, Migrations},
+    road,
 };
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -24,15 +19,7 @@ use crate::{
 };
 
 static OWN: Migrator = sqlx::migrate!();
-const MIGRATIONS: [Migrations; 2] = [
-    Migrations { migrator: &MIGRATOR, table: "_events_migrations" },
-    Migrations { migrator: &OWN, table: "_migrations" },
-];
-
-/// Running handlers finish, the group is left: see the consumer's own limits.
-const WORKER_BUDGET: Duration = Duration::from_secs(25);
-/// What is in flight is acknowledged.
-const RELAY_BUDGET: Duration = Duration::from_secs(10);
+const MIGRATIONS: [Migrations; 2] = [road::MIGRATIONS, Migrations { migrator: &OWN, table: "_migrations" }];
 
 #[derive(Debug)]
 pub struct HealthcorePublisher {
@@ -52,7 +39,7 @@ impl App for HealthcorePublisher {
     }
 
     fn check(config: &Config) -> Result<(), ConfigError> {
-        config.kafka.validate().map_err(ConfigError::one)
+        config.road.kafka.validate().map_err(ConfigError::one)
     }
 
     async fn build(config: Config) -> anyhow::Result<Self> {
@@ -70,27 +57,11 @@ impl App for HealthcorePublisher {
         let Self { config, pool } = self;
         let health = Health::new();
         postgres::register_check(&health, &pool);
-        // While Kafka is off, changes are recorded; they are published once it is on.
-        let kafka = config.kafka.kafka_enabled;
-        if kafka && config.roles.has(Role::Relay) {
-            let relay = Relay::new(pool.clone(), config.kafka.clone(), NAME).keep(config.retention.outbox());
-            let status = relay.status();
-            health.register("relay", move || std::future::ready(status.check()).boxed());
-            lifecycle.spawn("relay", RELAY_BUDGET, |stop| async move {
-                relay.run(stop).await;
-                Ok(())
-            });
+        if config.roles.has(Role::Relay) {
+            road::run_relay(&config.road, NAME, &pool, &health, &lifecycle);
         }
-        if kafka && config.roles.has(Role::Worker) {
-            let consumer = consumer(&config, &pool)?;
-            let status = consumer.status();
-            health.register("consumer", move || std::future::ready(status.check()).boxed());
-            lifecycle.spawn("worker", WORKER_BUDGET, |stop| async move { Ok(consumer.run(stop).await?) });
-            let (retention, inbox) = (config.retention, pool.clone());
-            lifecycle.spawn("housekeeping", RELAY_BUDGET, move |stop| async move {
-                retention.keep_inbox_small(inbox, stop).await;
-                Ok(())
-            });
+        if config.roles.has(Role::Worker) {
+            road::run_consumer(&config.road, consumer(&config, &pool)?, &pool, &health, &lifecycle);
         }
         // Every process has its probes; only the role answers the API.
         let routes = if config.roles.has(Role::Api) { api::routes(pool) } else { axum::Router::new() };
@@ -108,7 +79,7 @@ impl App for HealthcorePublisher {
 
     async fn command(config: Config, command: Command) -> anyhow::Result<()> {
         match command {
-            Command::Tail(args) => tail::run(&config.kafka, &args).await,
+            Command::Tail(args) => tail::run(&config.road.kafka, &args).await,
             Command::Relay(command) => {
                 let pool = postgres::connect(&config.database, SCHEMA).await?;
                 tail::line(&command.run(&pool).await?)
@@ -120,8 +91,8 @@ impl App for HealthcorePublisher {
 /// What this service hears, and what it does then.
 fn consumer(config: &Config, pool: &PgPool) -> anyhow::Result<Consumer> {
     let outbox = Outbox::new(pool.clone(), NAME);
-    let group = config.kafka.consumer.kafka_group_id.as_deref().unwrap_or(GROUP);
-    let consumer = Consumer::builder(config.kafka.clone(), group, NAME, outbox)
+    let group = config.road.kafka.consumer.kafka_group_id.as_deref().unwrap_or(GROUP);
+    let consumer = Consumer::builder(config.road.kafka.clone(), group, NAME, outbox)
         .handle(RegisterPatient)
         .handle(BookAppointment { time_zone: config.practice_time_zone.clone() })
         .build()?;

@@ -1,12 +1,8 @@
 //! How the service is put together.
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
-use events::{
-    consume::Consumer,
-    publish::{MIGRATOR, Outbox, Relay},
-};
-use futures::FutureExt;
+use events::{consume::Consumer, publish::Outbox};
 use service_kit::{
     app::{App, Parts},
     config::ConfigError,
@@ -16,6 +12,7 @@ use service_kit::{
     },
     lifecycle::Lifecycle,
     postgres::{self, Migrations},
+    road,
 };
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -28,16 +25,8 @@ use crate::{
 };
 
 static OWN: Migrator = sqlx::migrate!();
-const MIGRATIONS: [Migrations; 3] = [
-    Migrations { migrator: &MIGRATOR, table: "_events_migrations" },
-    idempotency::MIGRATIONS,
-    Migrations { migrator: &OWN, table: "_migrations" },
-];
-
-/// Running handlers finish, the group is left: see the consumer's own limits.
-const WORKER_BUDGET: Duration = Duration::from_secs(25);
-/// What is in flight is acknowledged.
-const RELAY_BUDGET: Duration = Duration::from_secs(10);
+const MIGRATIONS: [Migrations; 3] =
+    [road::MIGRATIONS, idempotency::MIGRATIONS, Migrations { migrator: &OWN, table: "_migrations" }];
 
 #[derive(Debug)]
 pub struct VoiceIngest {
@@ -57,7 +46,7 @@ impl App for VoiceIngest {
     }
 
     fn check(config: &Config) -> Result<(), ConfigError> {
-        config.kafka.validate().map_err(ConfigError::one)
+        config.road.kafka.validate().map_err(ConfigError::one)
     }
 
     async fn build(config: Config) -> anyhow::Result<Self> {
@@ -69,27 +58,11 @@ impl App for VoiceIngest {
         let Self { config, pool } = self;
         let health = Health::new();
         postgres::register_check(&health, &pool);
-        // While Kafka is off, what is said is recorded; it is published once it is on.
-        let kafka = config.kafka.kafka_enabled;
-        if kafka && config.roles.has(Role::Relay) {
-            let relay = Relay::new(pool.clone(), config.kafka.clone(), NAME).keep(config.retention.outbox());
-            let status = relay.status();
-            health.register("relay", move || std::future::ready(status.check()).boxed());
-            lifecycle.spawn("relay", RELAY_BUDGET, |stop| async move {
-                relay.run(stop).await;
-                Ok(())
-            });
+        if config.roles.has(Role::Relay) {
+            road::run_relay(&config.road, NAME, &pool, &health, &lifecycle);
         }
-        if kafka && config.roles.has(Role::Worker) {
-            let consumer = consumer(&config, &pool)?;
-            let status = consumer.status();
-            health.register("consumer", move || std::future::ready(status.check()).boxed());
-            lifecycle.spawn("worker", WORKER_BUDGET, |stop| async move { Ok(consumer.run(stop).await?) });
-            let (retention, inbox) = (config.retention, pool.clone());
-            lifecycle.spawn("housekeeping", RELAY_BUDGET, move |stop| async move {
-                retention.keep_inbox_small(inbox, stop).await;
-                Ok(())
-            });
+        if config.roles.has(Role::Worker) {
+            road::run_consumer(&config.road, consumer(&config, &pool)?, &pool, &health, &lifecycle);
         }
         // Every process has its probes; only the role answers the API.
         let mut routes = axum::Router::new();
@@ -126,7 +99,7 @@ impl App for VoiceIngest {
 fn intake(config: &Config, pool: PgPool) -> Intake {
     Intake {
         outbox: Outbox::new(pool, NAME),
-        names: config.kafka.topic_names(),
+        names: config.road.kafka.topic_names(),
         region: config.phone_region,
         date_order: config.date_order.into(),
     }
@@ -135,7 +108,7 @@ fn intake(config: &Config, pool: PgPool) -> Intake {
 /// What this service hears, and what it does then. KAFKA_GROUP_ID names the group that handles the voice AI's responses,
 /// which is another service's; this one's is its own name.
 fn consumer(config: &Config, pool: &PgPool) -> anyhow::Result<Consumer> {
-    let consumer = Consumer::builder(config.kafka.clone(), NAME, NAME, Outbox::new(pool.clone(), NAME))
+    let consumer = Consumer::builder(config.road.kafka.clone(), NAME, NAME, Outbox::new(pool.clone(), NAME))
         .handle(NoteNewPatient)
         .handle(NoteReturningPatient)
         .handle(NoteBooking)

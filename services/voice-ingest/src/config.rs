@@ -1,8 +1,11 @@
 //! The service's settings.
 
 use clap::{Args, Subcommand, ValueEnum};
-use events::{consume::RetentionConfig, kafka::config::KafkaConfig, publish::RelayCommand};
-use service_kit::config::{DatabaseConfig, HttpConfig, Roles, TelemetryConfig};
+use events::publish::RelayCommand;
+use service_kit::{
+    config::{DatabaseConfig, HttpConfig, Roles, TelemetryConfig},
+    road::RoadConfig,
+};
 
 use crate::domain::{DateOrder, Kind, Region};
 
@@ -22,9 +25,7 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]
-    pub kafka: KafkaConfig,
-    #[command(flatten)]
-    pub retention: RetentionConfig,
+    pub road: RoadConfig,
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
 }

@@ -28,12 +28,12 @@ pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> 
     };
     let announcement = Announcement::of(&args.call_id, fact);
     let id = announcement.event_id();
-    let producer = Producer::new(&config.kafka, NAME, PATIENCE).context("the Kafka settings were refused")?;
+    let producer = Producer::new(&config.road.kafka, NAME, PATIENCE).context("the Kafka settings were refused")?;
     match announcement.event {
         AnnouncedEvent::Patient(event) => producer.publish(event).await?,
         AnnouncedEvent::Booking(event) => producer.publish(event).await?,
     }
-    let topic = config.kafka.topic_names().in_kafka(&AI_RESPONSES);
+    let topic = config.road.kafka.topic_names().in_kafka(&AI_RESPONSES);
     writeln!(std::io::stdout(), "sent to {topic}: event {id}")?;
     Ok(())
 }

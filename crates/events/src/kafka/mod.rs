@@ -6,3 +6,4 @@ pub(crate) mod client;
 pub mod config;
 pub mod producer;
 pub mod tail;
+mod values;

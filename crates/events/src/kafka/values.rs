@@ -1,0 +1,167 @@
+//! The values of Kafka settings: how they are written, and which are refused with the reason.
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::ValueEnum;
+
+/// The brokers to begin with, as `host:port,host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootstrapServers(String);
+
+impl FromStr for BootstrapServers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const ALLOWED: &str = "allowed: host:port, a comma list of them, or a JSON array such as [\"localhost:9092\"]";
+        let hosts: Vec<String> = if text.trim_start().starts_with('[') {
+            serde_json::from_str(text).map_err(|_| format!("this is no JSON array of strings; {ALLOWED}"))?
+        } else {
+            text.split(',').map(str::to_owned).collect()
+        };
+        let hosts: Vec<_> = hosts.iter().map(|host| host.trim()).filter(|host| !host.is_empty()).collect();
+        let sound = |host: &&str| {
+            let port = host.rsplit_once(':').map_or(Ok(0), |(_, port)| port.parse::<u16>());
+            port.is_ok() && !host.contains(char::is_whitespace) && !host.starts_with(':')
+        };
+        if hosts.is_empty() || !hosts.iter().all(sound) {
+            return Err(ALLOWED.to_owned());
+        }
+        Ok(Self(hosts.join(",")))
+    }
+}
+
+impl std::fmt::Display for BootstrapServers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How the connection is secured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SecurityProtocol {
+    /// No TLS, no log-in.
+    #[value(name = "PLAINTEXT")]
+    Plaintext,
+    /// TLS; with a certificate of its own the client is known by it.
+    #[value(name = "SSL")]
+    Ssl,
+    /// Log-in without TLS.
+    #[value(name = "SASL_PLAINTEXT")]
+    SaslPlaintext,
+    /// Log-in over TLS.
+    #[value(name = "SASL_SSL")]
+    SaslSsl,
+}
+
+/// How to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SaslMechanism {
+    /// Name and password as they are; only over TLS.
+    #[value(name = "PLAIN")]
+    Plain,
+    /// A challenge; the password is not sent.
+    #[value(name = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// The same with the longer hash.
+    #[value(name = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+/// How batches are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compression {
+    /// As they are.
+    None,
+    /// Small; the default, because it is the one that every client can read.
+    Gzip,
+    /// Fast.
+    Snappy,
+    /// Fast: the choice where all readers have it.
+    Lz4,
+    /// Small, and fast enough for most.
+    Zstd,
+}
+
+/// Where a group without a committed offset begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OffsetReset {
+    /// With the oldest record that is kept; nothing is missed.
+    Earliest,
+    /// With what comes from then on; what was there before is never handled.
+    Latest,
+    /// Not at all: the consumer says so and waits for a person.
+    Error,
+}
+
+pub(super) fn name_of<V: ValueEnum>(value: V) -> String {
+    value.to_possible_value().map(|possible| possible.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Reads `true`, `1`, `yes`, `on` and their opposites, in any case.
+pub fn boolean(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("allowed: true, false, 1, 0, yes, no, on, off".to_owned()),
+    }
+}
+
+pub(super) fn no_auto_commit(text: &str) -> Result<bool, String> {
+    match boolean(text)? {
+        false => Ok(false),
+        true => Err("allowed: false; a commit by the clock loses the record in hand at a crash, so offsets are \
+                     committed when their effects are"
+            .to_owned()),
+    }
+}
+
+pub(super) fn acks(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "all" | "-1" => Ok("all".to_owned()),
+        _ => {
+            Err("allowed: all; a record of the outbox counts as published once every in-sync replica has it".to_owned())
+        }
+    }
+}
+
+pub(super) fn topic_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() || text.len() > 200 || !text.chars().all(allowed) {
+        return Err("allowed: 1 to 200 letters, digits, dots, underscores and hyphens".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn namespace(text: &str) -> Result<String, String> {
+    if text.is_empty() { Ok(String::new()) } else { topic_name(text) }
+}
+
+pub(super) fn group_id(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.len() > 249 || text.chars().any(char::is_control) {
+        return Err("allowed: 1 to 249 characters, no control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn readable_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match std::fs::File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(problem) => Err(format!("allowed: the path of a readable PEM file; this one: {problem}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_a_list_or_a_json_array() {
+        for text in ["a:9092,b:9093", "[\"a:9092\", \"b:9093\"]", " a:9092 , b:9093,"] {
+            assert_eq!(text.parse::<BootstrapServers>().map(|servers| servers.to_string()), Ok("a:9092,b:9093".into()));
+        }
+        for text in ["", "a:port", "[1]", "a b:1"] {
+            assert!(text.parse::<BootstrapServers>().is_err(), "{text}");
+        }
+    }
+}
