@@ -137,8 +137,12 @@ struct Outcome {
     total: usize,
 }
 
+/// A snapshot's horizon is the whole cluster's: the long writer of one of these tests would stop the reader of another.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Reads while twelve writers write, then compares with what was committed.
 async fn run(mut reader: impl Reader, long_writer: bool) -> Outcome {
+    let _alone = ALONE.lock().await;
     let database = outbox_database().await;
     let pool = database.pool().clone();
     sqlx::raw_sql(
