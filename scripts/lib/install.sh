@@ -52,6 +52,10 @@ need_maven() {
   command -v mvn >/dev/null || apt_install 'Maven (fetches Kafka)' maven
 }
 
+need_python() {
+  python3 -c 'import venv, ensurepip' 2>/dev/null || apt_install 'Python 3 with venv (a plain client of another language)' python3-venv
+}
+
 find_postgres() {
   local folder best='' best_version=0 version
   for folder in /usr/lib/postgresql/*/bin; do
