@@ -28,6 +28,7 @@ pub struct Metadata {
     /// The service that published it.
     pub source: String,
     /// `"<schema version>.0"` of this event type.
+    #[schemars(regex(pattern = r"^[1-9][0-9]*\.[0-9]+$"))]
     pub version: String,
     /// The journey: a call, a lead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +58,12 @@ impl<E: Event> Envelope<E> {
             data: event.data,
         }
     }
+
+    /// The record key: that of the data, else the event id.
+    pub fn key(&self) -> String {
+        let key = self.data.key();
+        if key.is_empty() { self.event_id.to_string() } else { key }
+    }
 }
 
 /// The one form of a time on the wire.
@@ -67,4 +74,12 @@ pub fn timestamp(time: &DateTime<Utc>) -> String {
 /// For `#[serde(serialize_with)]`: a time in that one form.
 pub(crate) fn milliseconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&timestamp(time))
+}
+
+/// The same where it may be missing.
+pub(crate) fn optional_milliseconds<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => milliseconds(time, to),
+        None => to.serialize_none(),
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::topics::TopicSpec;
@@ -18,8 +18,32 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Send +
     /// The topic that carries it.
     const TOPIC: &'static TopicSpec;
 
-    /// The record key: events of one key stay in order.
+    /// The record key: events of one key stay in order. Empty where each event stands alone; the record then has the
+    /// event id as its key.
     fn key(&self) -> String;
+
+    /// Reads what was written in a version, which is at most [`Self::VERSION`]. A first version reads itself; a later
+    /// one says with [`upcast`] which version came before it.
+    ///
+    /// # Errors
+    /// When the data does not have the fields of that version.
+    fn read<'de, D: Deserializer<'de>>(_version: u16, data: D) -> Result<Self, D::Error> {
+        Self::deserialize(data)
+    }
+}
+
+/// Reads what was written in `version` as `E`, whose predecessor is `P`: an older version is read as `P` and converted,
+/// so that each step knows only the one before it.
+///
+/// # Errors
+/// When the data does not have the fields of that version.
+pub fn upcast<'de, E, P, D>(version: u16, data: D) -> Result<E, D::Error>
+where
+    E: Event + From<P>,
+    P: Event,
+    D: Deserializer<'de>,
+{
+    if version < E::VERSION { P::read(version, data).map(E::from) } else { E::deserialize(data) }
 }
 
 /// The identity of an event. A consumer that sees it twice has a repeat before it.

@@ -93,7 +93,7 @@ pub fn of<E: Event>(envelope: &Envelope<E>) -> Vec<(&'static str, String)> {
         (CE_TYPE, envelope.event_type.clone()),
         (CE_SOURCE, envelope.metadata.source.clone()),
         (CE_TIME, super::envelope::timestamp(&envelope.timestamp)),
-        (CE_SUBJECT, envelope.data.key()),
+        (CE_SUBJECT, envelope.key()),
         (CE_DATASCHEMA, format!("{}-{}:v{}", E::TOPIC.name, E::TYPE, E::VERSION)),
         (CONTENT_TYPE, "application/json".to_owned()),
     ];

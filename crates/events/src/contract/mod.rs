@@ -7,4 +7,5 @@ pub mod event;
 pub mod headers;
 mod legacy;
 pub mod schema;
+pub mod sensitive;
 pub mod topics;

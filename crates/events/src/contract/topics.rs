@@ -19,6 +19,8 @@ pub struct TopicSpec {
     pub name: &'static str,
     /// The service that creates it and defines its schemas.
     pub owner: &'static str,
+    /// What the key of its records is; records of one key stay in order.
+    pub key: &'static str,
     /// Partitions when it is created.
     pub partitions: i32,
     /// How long a record is kept.
@@ -35,10 +37,11 @@ const STANDARD: i32 = 1_048_588;
 /// A record of exactly the standard maximum must still fit as a dead letter, with 16 KiB of headers about its failure.
 const WITH_FAILURE: i32 = STANDARD + 64 * 1024;
 
-const fn events(name: &'static str, owner: &'static str, partitions: i32, days: u32) -> TopicSpec {
+const fn events(name: &'static str, owner: &'static str, key: &'static str, partitions: i32, days: u32) -> TopicSpec {
     TopicSpec {
         name,
         owner,
+        key,
         partitions,
         retention: Duration::from_secs(DAY.as_secs() * days as u64),
         cleanup: Cleanup::Delete,
@@ -46,34 +49,94 @@ const fn events(name: &'static str, owner: &'static str, partitions: i32, days: 
     }
 }
 
-/// What the voice AI said; key: call id.
-pub static AI_RESPONSES: TopicSpec = events("ai-responses", "voice-ingest", 6, 7);
-/// Key: patient id, as of all `healthcore.*` topics.
-pub static PATIENT_CREATED: TopicSpec = events("healthcore.patient.created", "healthcore-publisher", 6, 7);
+const fn compacted(spec: TopicSpec) -> TopicSpec {
+    TopicSpec { cleanup: Cleanup::CompactDelete, ..spec }
+}
+
+const fn leads(name: &'static str) -> TopicSpec {
+    events(name, "lead-ai-worker", "lead id, else request id", 6, 7)
+}
+
+const fn patients(name: &'static str) -> TopicSpec {
+    events(name, "healthcore-publisher", "patient id", 6, 7)
+}
+
+/// Keyed by the patient too, so that one patient's facts stay in order within a topic.
+const fn appointments(name: &'static str) -> TopicSpec {
+    events(name, "healthcore-publisher", "patient id, else `appointment-<id>`", 6, 7)
+}
+
+/// What the voice AI said.
+pub static AI_RESPONSES: TopicSpec = events("ai-responses", "voice-ingest", "call id", 6, 7);
+/// What happens in conversations and to the workflows that they start.
+pub static CONVERSATION_EVENTS: TopicSpec =
+    compacted(events("conversation.events", "voice-ingest", "conversation id, else user id or workflow id", 3, 7));
+/// What models answered, and at what cost.
+pub static MODEL_RESPONSES: TopicSpec = events("ai.responses", "voice-ingest", "conversation id, else event id", 6, 3);
+/// A lead is stored.
+pub static LEAD_CREATED: TopicSpec = leads("lead.created");
+/// A lead wrote.
+pub static LEAD_MESSAGE: TopicSpec = leads("lead.message");
+/// A text is to be read by the AI.
+pub static AI_PROCESS_REQUEST: TopicSpec = leads("ai.process.request");
+/// What the AI read in a text.
+pub static AI_PROCESS_RESULT: TopicSpec = leads("ai.process.result");
+/// The AI could not read a text.
+pub static AI_ERROR: TopicSpec = leads("ai.error");
+/// A patient is in the record.
+pub static PATIENT_CREATED: TopicSpec = patients("healthcore.patient.created");
 /// A patient changed.
-pub static PATIENT_UPDATED: TopicSpec = events("healthcore.patient.updated", "healthcore-publisher", 6, 7);
+pub static PATIENT_UPDATED: TopicSpec = patients("healthcore.patient.updated");
 /// A patient was removed.
-pub static PATIENT_DELETED: TopicSpec = events("healthcore.patient.deleted", "healthcore-publisher", 6, 7);
+pub static PATIENT_DELETED: TopicSpec = patients("healthcore.patient.deleted");
 /// An appointment is in the book.
-pub static APPOINTMENT_BOOKED: TopicSpec = events("healthcore.appointment.booked", "healthcore-publisher", 6, 7);
+pub static APPOINTMENT_BOOKED: TopicSpec = appointments("healthcore.appointment.booked");
 /// An appointment was called off.
-pub static APPOINTMENT_CANCELLED: TopicSpec = events("healthcore.appointment.cancelled", "healthcore-publisher", 6, 7);
+pub static APPOINTMENT_CANCELLED: TopicSpec = appointments("healthcore.appointment.cancelled");
 /// An appointment took place.
-pub static APPOINTMENT_COMPLETED: TopicSpec = events("healthcore.appointment.completed", "healthcore-publisher", 6, 7);
-/// What could not be applied, with the reason in its headers; key: the original one.
-pub static DEAD_LETTER_QUEUE: TopicSpec =
-    TopicSpec { max_message_bytes: WITH_FAILURE, ..events("dead.letter.queue", "dlq-replayer", 1, 7) };
+pub static APPOINTMENT_COMPLETED: TopicSpec = appointments("healthcore.appointment.completed");
+/// Mails and phone calls, and the wish for them.
+pub static COMMUNICATION_EVENTS: TopicSpec =
+    events("communication-events", "communication-service", "`email-<id>` or `call-<id>`, else event id", 6, 7);
+/// Figures of businesses.
+pub static BUSINESS_ANALYTICS: TopicSpec =
+    compacted(events("business.analytics", "console", "business id and metric name", 2, 30));
+/// How the services are.
+pub static SYSTEM_MONITORING: TopicSpec =
+    events("system.monitoring", "console", "service instance, else the alert", 1, 1);
+/// What could not be applied, with the reason in its headers.
+pub static DEAD_LETTER_QUEUE: TopicSpec = TopicSpec {
+    max_message_bytes: WITH_FAILURE,
+    ..events("dead.letter.queue", "dlq-replayer", "the original key", 1, 7)
+};
+/// What became of a replayed dead letter.
+pub static DEAD_LETTER_RECEIPTS: TopicSpec = events("dead.letter.receipts", "dlq-replayer", "dead letter id", 1, 7);
+/// What is to be done with dead letters.
+pub static DEAD_LETTER_COMMANDS: TopicSpec =
+    events("dead.letter.commands", "dlq-replayer", "dead letter id, else event id", 1, 7);
 
 /// Every topic of the system.
 pub static CATALOGUE: &[&TopicSpec] = &[
     &AI_RESPONSES,
+    &CONVERSATION_EVENTS,
+    &MODEL_RESPONSES,
+    &LEAD_CREATED,
+    &LEAD_MESSAGE,
+    &AI_PROCESS_REQUEST,
+    &AI_PROCESS_RESULT,
+    &AI_ERROR,
     &PATIENT_CREATED,
     &PATIENT_UPDATED,
     &PATIENT_DELETED,
     &APPOINTMENT_BOOKED,
     &APPOINTMENT_CANCELLED,
     &APPOINTMENT_COMPLETED,
+    &COMMUNICATION_EVENTS,
+    &BUSINESS_ANALYTICS,
+    &SYSTEM_MONITORING,
     &DEAD_LETTER_QUEUE,
+    &DEAD_LETTER_RECEIPTS,
+    &DEAD_LETTER_COMMANDS,
 ];
 
 /// The topics that `owner` creates.

@@ -133,7 +133,7 @@ impl Producer {
         let envelope = Envelope::seal(event, &self.source);
         let headers = headers::of(&envelope).into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes()));
         let record = OutRecord {
-            key: Some(envelope.data.key().into_bytes()),
+            key: Some(envelope.key().into_bytes()),
             headers: headers.collect(),
             payload: Some(codec::encode(&envelope).map_err(|_| SendError {
                 topic: topic.clone(),

@@ -106,7 +106,7 @@ impl Tx {
         let headers: serde_json::Map<String, serde_json::Value> =
             headers::of(&envelope).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let headers = serde_json::to_string(&headers).map_err(encode)?;
-        self.append(E::TOPIC.name, &envelope.data.key(), &headers, &payload)
+        self.append(E::TOPIC.name, &envelope.key(), &headers, &payload)
             .await
             .map_err(|source| PublishError::Write { event_type: E::TYPE, source })?;
         Ok(envelope.event_id)

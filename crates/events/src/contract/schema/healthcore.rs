@@ -5,103 +5,94 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    event::Event,
-    topics::{self, TopicSpec},
-};
+use super::event;
 
 /// A patient as the record system has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PatientCreatedV1 {
     /// The number of the patient in the record.
+    #[serde(deserialize_with = "super::form::number::deserialize")]
     pub patient_id: i64,
     /// As the patient gave it.
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub name: String,
     /// The address for mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub email: Option<String>,
     /// The number, as it was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub phone: Option<String>,
     /// The day of birth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub date_of_birth: Option<NaiveDate>,
 }
 
-impl Event for PatientCreatedV1 {
-    const TYPE: &'static str = "patient.created";
-    const VERSION: u16 = 1;
-    const TOPIC: &'static TopicSpec = &topics::PATIENT_CREATED;
-
-    fn key(&self) -> String {
-        self.patient_id.to_string()
-    }
-}
+event!(PatientCreatedV1: "patient.created" version 1 on PATIENT_CREATED, |patient| patient.patient_id.to_string());
 
 /// A patient after a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PatientUpdatedV1 {
     /// The number of the patient in the record.
+    #[serde(deserialize_with = "super::form::number::deserialize")]
     pub patient_id: i64,
     /// As it is now.
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub name: String,
     /// As it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub email: Option<String>,
     /// As it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub phone: Option<String>,
     /// As it is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub date_of_birth: Option<NaiveDate>,
     /// The columns that changed.
     #[serde(default)]
     pub changed: Vec<String>,
 }
 
-impl Event for PatientUpdatedV1 {
-    const TYPE: &'static str = "patient.updated";
-    const VERSION: u16 = 1;
-    const TOPIC: &'static TopicSpec = &topics::PATIENT_UPDATED;
-
-    fn key(&self) -> String {
-        self.patient_id.to_string()
-    }
-}
+event!(PatientUpdatedV1: "patient.updated" version 1 on PATIENT_UPDATED, |patient| patient.patient_id.to_string());
 
 /// A patient was removed; nothing but the id remains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PatientDeletedV1 {
     /// The number that the patient had.
+    #[serde(deserialize_with = "super::form::number::deserialize")]
     pub patient_id: i64,
 }
 
-impl Event for PatientDeletedV1 {
-    const TYPE: &'static str = "patient.deleted";
-    const VERSION: u16 = 1;
-    const TOPIC: &'static TopicSpec = &topics::PATIENT_DELETED;
-
-    fn key(&self) -> String {
-        self.patient_id.to_string()
-    }
-}
+event!(PatientDeletedV1: "patient.deleted" version 1 on PATIENT_DELETED, |patient| patient.patient_id.to_string());
 
 /// An appointment, as every event about one carries it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AppointmentV1 {
     /// The number of the appointment in the record.
+    #[serde(deserialize_with = "super::form::number::deserialize")]
     pub appointment_id: i64,
     /// Whose it is; unknown where the practice has entered it without a patient.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::number::optional::deserialize"
+    )]
     pub patient_id: Option<i64>,
     /// As the booking named the patient.
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub patient_name: String,
     /// Whose time it is.
+    #[schemars(extend("x-sensitive" = "pii"))]
     pub dentist: String,
     /// The day in the practice.
     pub date: NaiveDate,
     /// Local time of the practice, `HH:MM`.
-    #[serde(with = "super::hour_minute")]
+    #[serde(with = "super::form::hour_minute")]
     #[schemars(with = "String", regex(pattern = r"^\d{2}:\d{2}$"))]
     pub time: NaiveTime,
     /// The same moment with its zone.
@@ -111,6 +102,7 @@ pub struct AppointmentV1 {
     pub status: String,
     /// Why it was cancelled, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-sensitive" = "phi"))]
     pub reason: Option<String>,
 }
 
@@ -121,18 +113,10 @@ macro_rules! appointment_event {
         #[serde(transparent)]
         pub struct $name(pub AppointmentV1);
 
-        impl Event for $name {
-            const TYPE: &'static str = $event_type;
-            const VERSION: u16 = 1;
-            const TOPIC: &'static TopicSpec = &topics::$topic;
-
-            fn key(&self) -> String {
-                match self.0.patient_id {
-                    Some(patient) => patient.to_string(),
-                    None => format!("appointment-{}", self.0.appointment_id),
-                }
-            }
-        }
+        event!($name: $event_type version 1 on $topic, |appointment| match appointment.0.patient_id {
+            Some(patient) => patient.to_string(),
+            None => format!("appointment-{}", appointment.0.appointment_id),
+        });
     };
 }
 

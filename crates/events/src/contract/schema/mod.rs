@@ -1,21 +1,66 @@
-//! The event types, one Rust type per version, one file per domain.
+//! The event types, one Rust type per version, one file per domain, and the [`catalogue`](catalogue()) of all that were
+//! released.
+//!
+//! A field that identifies a person carries `x-sensitive` in its schema: `phi` for what a patient's record holds, `pii`
+//! for the rest. `none` says that a field with such a name holds nothing personal.
 
+pub mod analytics;
+mod catalogue;
+pub mod communication;
+pub mod conversation;
+pub mod dead_letter;
+mod form;
 pub mod healthcore;
+pub mod lead;
+pub mod model;
+pub mod monitoring;
 pub mod voice;
 
-/// A time of day as `HH:MM`; seconds are read and must be zero or are dropped.
-pub(crate) mod hour_minute {
-    use chrono::NaiveTime;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+#[cfg(test)]
+mod compatibility;
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+pub(in crate::contract) mod golden;
+#[cfg(test)]
+mod upcasting;
 
-    pub(crate) fn serialize<S: Serializer>(time: &NaiveTime, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&time.format("%H:%M"))
-    }
+pub use catalogue::{EventSpec, catalogue, find};
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveTime, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        NaiveTime::parse_from_str(&text, "%H:%M")
-            .or_else(|_| NaiveTime::parse_from_str(&text, "%H:%M:%S"))
-            .map_err(|_| D::Error::custom("expected a time of day as HH:MM"))
-    }
+/// Makes a type the payload of an event type: `event!(Type: "event.type" version 1 on TOPIC, |data| key)`.
+///
+/// A later version names the one before it, of which it must be `From`: `version 2 after TypeV1 on TOPIC`.
+macro_rules! event {
+    ($name:ident: $type:literal version 1 on $topic:ident, |$data:ident| $key:expr) => {
+        event!(@impl $name, $type, 1, $topic, $data, $key,);
+    };
+    (
+        $name:ident: $type:literal version $version:literal after $previous:ident on $topic:ident,
+        |$data:ident| $key:expr
+    ) => {
+        event!(@impl $name, $type, $version, $topic, $data, $key,
+            fn read<'de, D: serde::Deserializer<'de>>(version: u16, data: D) -> Result<Self, D::Error> {
+                $crate::contract::event::upcast::<Self, $previous, D>(version, data)
+            }
+        );
+        const _: () = assert!(
+            <$previous as $crate::contract::event::Event>::VERSION + 1 == $version,
+            "a version names the one just before it"
+        );
+    };
+    (@impl $name:ident, $type:literal, $version:literal, $topic:ident, $data:ident, $key:expr, $($read:item)?) => {
+        impl $crate::contract::event::Event for $name {
+            const TYPE: &'static str = $type;
+            const VERSION: u16 = $version;
+            const TOPIC: &'static $crate::contract::topics::TopicSpec = &$crate::contract::topics::$topic;
+
+            fn key(&self) -> String {
+                let $data = self;
+                $key
+            }
+
+            $($read)?
+        }
+    };
 }
+use event;

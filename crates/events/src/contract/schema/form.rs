@@ -1,0 +1,92 @@
+//! Forms of single values on the wire that a Rust type alone does not give, for `#[serde(with)]`.
+
+/// A time of day as `HH:MM`; seconds are read and dropped.
+pub(crate) mod hour_minute {
+    use std::borrow::Cow;
+
+    use chrono::NaiveTime;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(time: &NaiveTime, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&time.format("%H:%M"))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveTime, D::Error> {
+        parse(&Cow::<'de, str>::deserialize(from)?)
+    }
+
+    fn parse<E: Error>(text: &str) -> Result<NaiveTime, E> {
+        NaiveTime::parse_from_str(text, "%H:%M")
+            .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S%.f"))
+            .map_err(|_| E::custom("expected a time of day as HH:MM"))
+    }
+
+    /// The same where it may be missing.
+    pub(crate) mod optional {
+        use super::*;
+
+        pub(crate) fn serialize<S: Serializer>(time: &Option<NaiveTime>, to: S) -> Result<S::Ok, S::Error> {
+            match time {
+                Some(time) => super::serialize(time, to),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NaiveTime>, D::Error> {
+            Option::<Cow<'de, str>>::deserialize(from)?.map(|text| parse(&text)).transpose()
+        }
+    }
+}
+
+/// A whole number; that some producers write it as text is harmless.
+pub(crate) mod number {
+    use std::fmt;
+
+    use serde::{
+        Deserialize, Deserializer,
+        de::{Error, Visitor},
+    };
+
+    struct Number(i64);
+
+    impl<'de> Deserialize<'de> for Number {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            struct Either;
+
+            impl Visitor<'_> for Either {
+                type Value = Number;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("a whole number")
+                }
+
+                fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
+                    Ok(Number(number))
+                }
+
+                fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+                    i64::try_from(number).map(Number).map_err(|_| E::custom("expected a smaller whole number"))
+                }
+
+                fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
+                    text.trim().parse().map(Number).map_err(|_| E::custom("expected a whole number"))
+                }
+            }
+
+            from.deserialize_any(Either)
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+        Number::deserialize(from).map(|number| number.0)
+    }
+
+    /// The same where it may be missing.
+    pub(crate) mod optional {
+        use super::*;
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+            Ok(Option::<Number>::deserialize(from)?.map(|number| number.0))
+        }
+    }
+}
