@@ -165,6 +165,7 @@ parts_exports() {
     export_line "$(shout "$name")_URL" "$(service_url "$name")"
   done
   [ ! -d "$(kafka_libs)" ] || export_line STACK_KAFKA_LIBS "$(kafka_libs)"
+  [ ! -d "$(registry_app)" ] || export_line STACK_REGISTRY_APP "$(registry_app)"
   [ ! -s "$STACK_DIR/java" ] || export_line STACK_JAVA "$(cat "$STACK_DIR/java")"
   name=$(find_postgres)
   [ -z "$name" ] || export_line STACK_PG_BIN "$name"

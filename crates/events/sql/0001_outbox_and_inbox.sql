@@ -28,6 +28,8 @@ CREATE TABLE outbox_1 PARTITION OF outbox FOR VALUES IN (1);
 CREATE TABLE outbox_2 PARTITION OF outbox FOR VALUES IN (2);
 CREATE TABLE outbox_3 PARTITION OF outbox FOR VALUES IN (3);
 CREATE INDEX outbox_xid ON outbox (xid);
+-- Ids grow, so this one is only ever appended to. It reads a backlog in its order.
+CREATE INDEX outbox_id ON outbox (id);
 
 -- How far the relay's acknowledged publishing has come: everything visible in `snapshot` is in Kafka. While a step is
 -- under way, `step` is the snapshot that it leads to and of its rows those up to `step_id` are in Kafka too.

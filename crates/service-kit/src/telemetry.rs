@@ -1,18 +1,23 @@
-//! Logs and metrics: the tracing subscriber and the Prometheus recorder, the only global state.
+//! Logs, metrics and traces: the tracing subscriber and the Prometheus recorder, the only global state.
 //!
 //! Logs go to standard error, so that what a command prints can be piped. Starting twice is harmless (several services in one
-//! test process): the first start decides how logs look. Does not export traces.
+//! test process): the first start decides how logs look and where traces go.
+
+pub mod traces;
 
 use std::{io::IsTerminal, sync::OnceLock, time::Duration};
 
 use anyhow::Context;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{LogFormat, TelemetryConfig};
 
 /// Histogram buckets in seconds. 1 ms is about the quickest statement or send, 60 s the longest that a handler may take.
 const BUCKETS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Buckets of what counts records: a batch is of one record while little happens and of some thousands at full speed.
+const SIZES: [f64; 8] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0];
 
 /// How often the recorder drains what histograms have gathered; without it they grow until somebody scrapes. 5 s is the
 /// exporter's own default.
@@ -24,20 +29,22 @@ const QUIET: &str = "librdkafka=warn,rdkafka=warn,sqlx=warn,sqlx::query=off,sqlx
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Starts logs and metrics and publishes `build_info{service,version}` = 1.
+/// Starts logs, metrics and, where they are asked for, traces, and publishes `build_info{service,version}` = 1.
 ///
 /// # Errors
-/// The filter is not valid, or another recorder than ours is installed.
+/// The filter or the collector's address is not valid, or another recorder than ours is installed.
 pub fn start(config: &TelemetryConfig, service: &'static str, version: &'static str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(format!("{QUIET},{}", config.rust_log)).context("RUST_LOG is not understood")?;
     let on_terminal = std::io::stderr().is_terminal();
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let format = config.log_format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json });
-    // Fails only where a subscriber is set already, that is in a test process.
-    _ = match format {
-        LogFormat::Text => logs.with_ansi(on_terminal).try_init(),
-        LogFormat::Json => logs.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = match format {
+        LogFormat::Text => lines.with_ansi(on_terminal).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
+    let traces = traces::layer(config, service, version)?;
+    // Fails only where a subscriber is set already, that is in a test process.
+    _ = tracing_subscriber::registry().with(logs.with_filter(filter)).with(traces).try_init();
     install_recorder()?;
     metrics::gauge!("build_info", "service" => service, "version" => version).set(1.0);
     Ok(())
@@ -56,8 +63,10 @@ pub fn install_recorder() -> anyhow::Result<()> {
     }
     let handle = PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_batch_size".to_owned()), &SIZES))
         .and_then(PrometheusBuilder::install_recorder)
         .context("cannot install the metrics recorder")?;
+    describe();
     let upkeep = handle.clone();
     std::thread::Builder::new()
         .name("metrics-upkeep".into())
@@ -70,6 +79,14 @@ pub fn install_recorder() -> anyhow::Result<()> {
         .context("cannot start the thread of the metrics recorder")?;
     _ = RECORDER.set(handle);
     Ok(())
+}
+
+/// What the metrics mean; those of the road are described where they are counted.
+fn describe() {
+    metrics::describe_gauge!("build_info", "1; what is running");
+    metrics::describe_counter!("http_requests_total", "Requests that were answered");
+    metrics::describe_histogram!("http_request_duration_seconds", metrics::Unit::Seconds, "Until the answer began");
+    events::kafka::metrics::describe();
 }
 
 /// All metrics in Prometheus' text format; empty before the recorder is installed.
@@ -93,7 +110,8 @@ mod tests {
 
     #[test]
     fn starting_twice_is_harmless_and_both_services_are_shown() {
-        let config = TelemetryConfig { rust_log: "warn".into(), log_format: None };
+        let config =
+            TelemetryConfig { rust_log: "warn".into(), log_format: None, otlp_endpoint: None, service_name: None };
         start(&config, "first", "1.2.3").unwrap();
         start(&config, "second", "1.2.3").unwrap();
         metrics::histogram!("some_duration_seconds").record(0.02);

@@ -18,8 +18,10 @@ use crate::{
 const SETTINGS: &str = include_str!("../../../scripts/stack.d/kafka/server.properties");
 const LOGGING: &str = include_str!("../../../scripts/stack.d/kafka/log4j2.properties");
 
-/// After a kill, the new process may register only once the old one's session has expired, 9 s by default.
-const SHORT_SESSION: &str = "\nbroker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=400\n";
+/// After a kill, the new process may register only once the old one's session has expired, 9 s by default. Consumers may have
+/// sessions shorter than 6 s too, so that a test need not be longer than that to see one expire.
+const SHORT_SESSIONS: &str =
+    "\nbroker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=400\ngroup.min.session.timeout.ms=1000\n";
 
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -34,13 +36,26 @@ pub struct Broker {
 impl Broker {
     /// Ready for clients when this returns.
     pub async fn start() -> Self {
-        let folder = Folder::create("broker");
         let port = free_port();
+        Self::start_on(port, port).await
+    }
+
+    /// The same behind a proxy on this port, where the broker sends its clients.
+    pub(crate) async fn start_behind(proxy: u16) -> Self {
+        Self::start_on(free_port(), proxy).await
+    }
+
+    async fn start_on(port: u16, advertised: u16) -> Self {
+        let folder = Folder::create("broker");
         let settings = SETTINGS
+            .replace(
+                "advertised.listeners=PLAINTEXT://127.0.0.1:@PORT@",
+                &format!("advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}"),
+            )
             .replace("@PORT@", &port.to_string())
             .replace("@CONTROLLER_PORT@", &free_port().to_string())
             .replace("@DATA@", &folder.join("data").display().to_string());
-        fs::write(folder.join("server.properties"), settings + SHORT_SESSION).unwrap();
+        fs::write(folder.join("server.properties"), settings + SHORT_SESSIONS).unwrap();
         fs::write(folder.join("log4j2.properties"), LOGGING).unwrap();
         let mut broker = Self { folder, port, child: None };
         broker.format().await;
@@ -64,6 +79,22 @@ impl Broker {
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             stop::kill9(&mut child);
+        }
+    }
+
+    /// SIGSTOP: it answers nothing, yet its connections stand. Until [`Self::resume`].
+    pub fn pause(&mut self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&mut self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&mut self, name: &str) {
+        if let Some(child) = &mut self.child {
+            stop::signal(child, name, "the private broker");
         }
     }
 

@@ -17,7 +17,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord},
+    producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer as _},
 };
 use uuid::Uuid;
 
@@ -87,6 +87,23 @@ pub async fn produce(
     (delivery.partition, delivery.offset)
 }
 
+/// Sends one record in a transaction that is aborted: it stays in the log with a marker behind it, and nobody gets to see either.
+pub async fn produce_and_abort(bootstrap: &str, topic: &str, key: &[u8], value: &[u8]) {
+    let mut config = client(bootstrap);
+    config.set("transactional.id", Uuid::new_v4().to_string());
+    let (topic, key, value) = (topic.to_owned(), key.to_vec(), value.to_vec());
+    blocking(move || {
+        let producer: BaseProducer = config.create().unwrap();
+        producer.init_transactions(LIMIT).unwrap();
+        producer.begin_transaction().unwrap();
+        producer.send(BaseRecord::to(&topic).key(&key).payload(&value)).map_err(|(error, _)| error).unwrap();
+        // An abort would throw away what is not sent.
+        producer.flush(LIMIT).unwrap();
+        producer.abort_transaction(LIMIT).unwrap();
+    })
+    .await;
+}
+
 /// Reads from the beginning until there are `at_least` records; panics with the number read once `limit` has passed. Waits for
 /// the topic too. Joins no group, so nobody is rebalanced.
 pub async fn read_topic(bootstrap: &str, topic: &str, at_least: usize, limit: Duration) -> Vec<TestRecord> {
@@ -96,6 +113,13 @@ pub async fn read_topic(bootstrap: &str, topic: &str, at_least: usize, limit: Du
 /// Reads everything that is in the topic now.
 pub async fn read_topic_to_end(bootstrap: &str, topic: &str) -> Vec<TestRecord> {
     read(bootstrap, topic, LIMIT, Until::End).await
+}
+
+/// The same with what no committed transaction holds: of those that were aborted, and of those that are open.
+pub async fn read_uncommitted_to_end(bootstrap: &str, topic: &str) -> Vec<TestRecord> {
+    let mut config = consumer(bootstrap, "test-kit");
+    config.set("isolation.level", "read_uncommitted");
+    read_by(config, topic, LIMIT, Until::End).await
 }
 
 /// What a group has committed, by partition; -1 where it has committed nothing.
@@ -129,7 +153,11 @@ enum Until {
 
 async fn read(bootstrap: &str, topic: &str, limit: Duration, until: Until) -> Vec<TestRecord> {
     // The client demands a group's name even for reading without one.
-    let (config, topic) = (consumer(bootstrap, "test-kit"), topic.to_owned());
+    read_by(consumer(bootstrap, "test-kit"), topic, limit, until).await
+}
+
+async fn read_by(config: ClientConfig, topic: &str, limit: Duration, until: Until) -> Vec<TestRecord> {
+    let topic = topic.to_owned();
     blocking(move || {
         let deadline = Instant::now() + limit;
         let consumer: BaseConsumer = config.create().unwrap();

@@ -1,7 +1,8 @@
-//! What the tests of all crates share: a fresh database, topics of their own, a broker to kill, a service as a process.
+//! What the tests of all crates share: a fresh database, topics of their own, a broker, a PostgreSQL and a registry to kill, a
+//! service as a process, a client of another language, and what every handler has to stand.
 //!
 //! For tests only. Whatever goes wrong here panics with what was tried and what to do, since there is nobody to hand an
-//! error to. Knows Kafka and PostgreSQL, nothing of Switchboard's events.
+//! error to. Only `conformance` knows Switchboard's events.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
@@ -9,12 +10,17 @@
 )]
 
 pub mod broker;
+pub mod conformance;
+pub mod faulty_broker;
 mod folder;
 pub mod kafka;
 mod ports;
 pub mod postgres;
+pub mod private_postgres;
 pub mod process;
 pub mod proxy;
+pub mod python;
+pub mod registry;
 pub mod stack;
 mod stop;
 pub mod wait;

@@ -2,7 +2,10 @@
 
 use std::{thread, time::Duration};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use uuid::Uuid;
 
 use crate::stack;
@@ -47,6 +50,13 @@ impl TestDatabase {
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Connections to it that see a service's schema first, as the service's own do.
+    pub async fn pool_in(&self, schema: &str) -> PgPool {
+        let options: PgConnectOptions = self.url.parse().unwrap();
+        let pool = PgPoolOptions::new().max_connections(10).connect_with(options.options([("search_path", schema)]));
+        pool.await.unwrap_or_else(|error| panic!("cannot connect to the database {}: {error}", self.name))
     }
 }
 

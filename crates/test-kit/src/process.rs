@@ -82,6 +82,32 @@ impl ServiceProcess {
         }
     }
 
+    /// SIGSTOP: it does nothing, yet its connections stand, as on a machine that hangs. Until [`Self::resume`].
+    pub fn pause(&mut self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&mut self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&mut self, name: &str) {
+        if let Some(child) = &mut self.child {
+            stop::signal(child, name, &self.name);
+        }
+    }
+
+    /// The process id while it is meant to run.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// How it ended, if it did so by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().unwrap())
+    }
+
     /// SIGTERM, as at a rollout; waits for the end.
     pub async fn terminate(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap_or_else(|| panic!("{} was ended already", self.name));
@@ -128,7 +154,9 @@ impl Drop for ServiceProcess {
 /// Test executables are in `target/<profile>/deps`, binaries one folder up.
 fn beside_the_tests(binary: &str) -> PathBuf {
     let own = env::current_exe().unwrap();
-    let path = own.parent().and_then(|deps| deps.parent()).unwrap().join(binary);
+    let folder = own.parent().unwrap();
+    let binaries = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
+    let path = binaries.join(binary);
     assert!(path.exists(), "{} is not built; run: cargo build --workspace --bins", path.display());
     path
 }

@@ -8,6 +8,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::ports::free_port;
+
 /// A TCP proxy on loopback.
 #[derive(Debug)]
 pub struct Proxy {
@@ -19,7 +21,7 @@ pub struct Proxy {
 impl Proxy {
     /// Stands before `target`, which is `host:port`.
     pub async fn before(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", free_port())).await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = Some(tokio::spawn(pass(listener, target.to_owned())));
         Self { address, target: target.to_owned(), task }

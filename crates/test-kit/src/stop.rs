@@ -16,12 +16,22 @@ pub(crate) fn kill9(child: &mut Child) -> ExitStatus {
 
 /// SIGTERM, and waits for the end.
 pub(crate) async fn terminate(child: &mut Child, what: &str, limit: Duration) -> ExitStatus {
-    // The shell's own kill: the command is not on every machine, and the call would need unsafe code.
-    let sent = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success() || child.try_wait().unwrap().is_some(), "cannot send SIGTERM to {what}");
-    wait_for(&format!("{what} ends after SIGTERM"), limit, || {
+    signal(child, "TERM", what);
+    ended(child, &format!("{what} ends after SIGTERM"), limit).await
+}
+
+/// Waits until it has ended by itself.
+pub(crate) async fn ended(child: &mut Child, what: &str, limit: Duration) -> ExitStatus {
+    wait_for(what, limit, || {
         let ended = child.try_wait().unwrap();
         async move { ended }
     })
     .await
+}
+
+/// Sends a signal by its name, such as `STOP`. One that has ended already is left in peace.
+pub(crate) fn signal(child: &mut Child, name: &str, what: &str) {
+    // The shell's own kill: the command is not on every machine, and the call would need unsafe code.
+    let sent = Command::new("sh").args(["-c", "kill -\"$0\" \"$1\"", name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success() || child.try_wait().unwrap().is_some(), "cannot send SIG{name} to {what}");
 }

@@ -1,51 +1,19 @@
 //! Clients of another language: the producer and the consumer of an earlier system in Python, which know nothing of this one.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
-use crate::support::{System, binary, patient};
+use test_kit::python::{self, Package};
+
+use crate::support::{System, patient};
 
 /// Where the Python file is, what it needs.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/plain_clients.py");
-const NEEDS: &str = "kafka-python==3.0.12";
-
-fn run(command: &mut Command, otherwise: &str) -> String {
-    let output = command.output().unwrap_or_else(|problem| panic!("{otherwise}: {problem}"));
-    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{otherwise}:\n{}{}", said(&output.stdout), said(&output.stderr));
-    said(&output.stdout)
-}
-
-/// A Python with the Kafka client, in an environment beside the build's own files.
-fn python() -> PathBuf {
-    let folder = binary("demo").with_file_name("python-clients");
-    let python = folder.join("bin/python");
-    let has_client = |python: &Path| {
-        let version =
-            Command::new(python).args(["-c", "import kafka; print('kafka-python==' + kafka.__version__)"]).output();
-        version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == NEEDS)
-    };
-    if has_client(Path::new("python3")) {
-        return "python3".into();
-    }
-    if !has_client(&python) {
-        let advice = "install Python 3 with venv and pip (Debian, Ubuntu: apt install python3-venv)";
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder), advice);
-        let advice = format!("install {NEEDS} for python3, or give this machine access to a package index");
-        run(
-            Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", NEEDS]),
-            &advice,
-        );
-    }
-    python
-}
+const NEEDS: Package = Package { name: "kafka-python", version: "3.0.12", extras: "", module: "kafka" };
 
 fn script(system: &System, arguments: &[&str]) -> String {
-    let mut command = Command::new(python());
+    let mut command = Command::new(python::with(&NEEDS));
     command.arg(SCRIPT).arg(arguments[0]).arg(&system.place.servers).args(&arguments[1..]);
-    let printed = run(&mut command, &format!("{SCRIPT} {}", arguments[0]));
+    let printed = python::run(&mut command, &format!("{SCRIPT} {}", arguments[0]));
     print!("{printed}");
     printed
 }

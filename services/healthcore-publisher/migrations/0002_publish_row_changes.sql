@@ -1,6 +1,7 @@
 -- Every change of a patient or an appointment is published by itself, in the transaction of whoever makes it: this
 -- service, another application, or a person with psql. Who caused it is told by
--- set_config('switchboard.correlation_id' | 'switchboard.causation_id' | 'switchboard.actor', ..., true).
+-- set_config('switchboard.correlation_id' | 'switchboard.causation_id' | 'switchboard.actor', ..., true); the trace that it
+-- belongs to by 'switchboard.traceparent'.
 
 -- Writes an event into the outbox. The path is fixed because the writer's own may be any; the owner's rights are used
 -- because a writer needs none on the outbox.
@@ -19,7 +20,8 @@ BEGIN
     json_strip_nulls(json_build_object(
       'ce_specversion', '1.0', 'ce_id', id, 'ce_type', event_type, 'ce_source', source, 'ce_time', happened_at,
       'ce_subject', key, 'ce_dataschema', topic || '-' || event_type || ':v1', 'content-type', 'application/json',
-      'correlation_id', correlation, 'causation_id', causation)),
+      'correlation_id', correlation, 'causation_id', causation,
+      'traceparent', nullif(current_setting('switchboard.traceparent', true), ''))),
     convert_to(json_build_object(
       'event_id', id, 'event_type', event_type, 'timestamp', happened_at, 'data', jsonb_strip_nulls(data),
       'metadata', json_strip_nulls(json_build_object(

@@ -5,7 +5,7 @@ mod api;
 mod app;
 mod config;
 mod domain;
-mod handlers;
+pub mod handlers;
 mod store;
 mod tail;
 

@@ -5,7 +5,7 @@ mod api;
 mod app;
 mod config;
 pub mod domain;
-mod handlers;
+pub mod handlers;
 mod intake;
 mod send;
 mod store;

@@ -1,173 +1,185 @@
-//! Record to effect.
-//!
-//! A handler's effect is a transaction, so there is no handler without one. Two lines take its place: records that no
-//! handler wants go the whole road but for the handler (polled, copied, opened, scheduled, skipped, committed), and a
-//! handler that does nothing pays for its transaction and its claim.
+//! Record to handler: polled, decoded, dispatched in order per key, committed, with a handler that does nothing; and with
+//! one that waits for somebody else.
 
 use std::{
-    env,
-    path::PathBuf,
-    process::Command,
-    sync::{Arc, Mutex, mpsc::sync_channel},
+    sync::{Arc, mpsc::sync_channel},
     time::{Duration, Instant},
 };
 
 use events::{
-    consume::{Consumer, Handler, Received},
-    contract::schema::voice::{BookingConfirmationV1, PatientCreationV1},
+    consume::{Consumer, Listener, Received},
+    contract::schema::voice::PatientCreationV1,
     flow::error::HandlerError,
-    publish::Tx,
 };
 use rdkafka::Message;
 use test_kit::kafka;
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Bench,
-    load::{Audit, LONG, Place, Ready, cpu_seconds, open, produce, read},
+    books::{Books, Measured},
+    load::{KEYS, LONG, Place, Ready, blocking, decode, produce, read},
+    parallel_consumer::{self, ParallelConsumer},
     report::{Figure, Goal},
 };
 
-/// Wants what the records are not.
-struct Unwanted;
-
-impl Handler for Unwanted {
-    const NAME: &'static str = "unwanted";
-    type Event = BookingConfirmationV1;
-    type Plan = ();
-
-    async fn apply(&self, _: &Received<BookingConfirmationV1>, _: (), _: &mut Tx) -> Result<(), HandlerError> {
-        unreachable!("no record is of this type");
-    }
+/// Does nothing but the books, after a while where there is one.
+pub struct Hear {
+    pub books: Arc<Books>,
+    pub after: Duration,
 }
 
-/// Does nothing but the books.
-struct Count(Arc<Mutex<Audit>>);
-
-impl Handler for Count {
-    const NAME: &'static str = "count";
+impl Listener for Hear {
+    const NAME: &'static str = "hear";
     type Event = PatientCreationV1;
-    type Plan = ();
 
-    async fn apply(&self, event: &Received<PatientCreationV1>, _: (), _: &mut Tx) -> Result<(), HandlerError> {
-        self.0.lock().unwrap().note(&event.data);
+    async fn hear(&self, event: &Received<PatientCreationV1>) -> Result<(), HandlerError> {
+        if !self.after.is_zero() {
+            sleep(self.after).await;
+        }
+        self.books.note(&event.data);
         Ok(())
     }
 }
 
-/// Rate and CPU seconds for a million.
-struct Measured {
-    rate: f64,
-    cpu: f64,
-}
+/// How many of its handlers run at a time: its own default.
+const PARALLEL_CONSUMER_THREADS: usize = 16;
 
-pub async fn skip(bench: &mut Bench, name: &str, with_headers: bool) {
+pub async fn noop(bench: &mut Bench, name: &str, with_headers: bool) {
     let count = bench.count(1_000_000, 200_000);
-    let place = Arc::new(Place::new().await);
-    place.create_topics().await;
-    blocking(&place, move |place| produce(place, (0..count).map(Ready::number), with_headers)).await;
-    let (mut ours, mut cpu, mut counting, mut decoding) = (vec![], vec![], vec![], vec![]);
+    let place = filled(&[], count, with_headers).await;
+    let mut theirs =
+        blocking(&place, move |place| ParallelConsumer::start(place, count, PARALLEL_CONSUMER_THREADS, 0)).await;
+    let (mut counting, mut decoding, mut parallel) = (vec![], vec![], vec![]);
+    let mut ours = Figure { unit: "records/s", ..Figure::default() };
     for round in 1..=bench.rounds {
         counting.push(blocking(&place, move |place| count_only(place, count)).await);
-        decoding.push(blocking(&place, move |place| open_elsewhere(place, count)).await);
-        let builder = |group: &str| Consumer::builder(place.config.clone(), group, "bench", place.outbox());
-        let consumer = builder(&format!("bench-{round}")).handle(Unwanted).build().unwrap();
-        let measured = run(bench, &place, consumer, &format!("bench-{round}"), "skipped", count).await;
+        decoding.push(blocking(&place, move |place| decode_elsewhere(place, count)).await);
+        if let Some(theirs) = &mut theirs {
+            parallel.push(theirs.pass(&format!("{}theirs-{round}", place.config.kafka_topic_namespace)));
+        }
+        let measured = hear(&place, &format!("ours-{round}"), Duration::ZERO, count).await;
         eprintln!(
-            "{name} {round}/{}: counting {:.0}, opening on a thread {:.0}, ours {:.0} records/s",
+            "{name} {round}/{}: counting {:.0}, decoding on a thread {:.0}, parallel-consumer {:.0}, ours {:.0} records/s",
             bench.rounds,
             counting[round - 1],
             decoding[round - 1],
+            parallel.last().map_or(f64::NAN, |pass| pass.rate),
             measured.rate
         );
-        ours.push(measured.rate);
-        cpu.push(measured.cpu);
+        ours.values.push(measured.rate);
+        ours.spent.push(measured.spent);
     }
+    drop(theirs);
     place.delete_topics().await;
-    let figures = [
-        ("", counting, "a raw BaseConsumer loop that only counts", 0.45),
-        ("_decoding", decoding, "that loop, handing copies to a thread that opens them", 0.9),
-    ];
-    for (more, limits, limit_is, ratio) in figures {
-        bench.report.add(Figure {
-            name: format!("{name}{more}"),
-            unit: "records/s",
-            values: ours.clone(),
-            limits,
-            limit_is,
-            goal: Goal { ratio: Some(ratio), ..Goal::default() },
-            cpu: cpu.clone(),
-        });
-    }
+    let counting_is = "a raw BaseConsumer loop that only counts".to_owned();
+    let decoding_is = "that loop, handing copies to one thread that decodes".to_owned();
+    bench.report.add(Figure {
+        name: name.to_owned(),
+        limits: counting,
+        limit_is: counting_is,
+        goal: Goal::ratio(0.45),
+        ..ours.clone()
+    });
+    bench.report.add(Figure {
+        name: format!("{name}_decoding"),
+        limits: decoding,
+        limit_is: decoding_is,
+        goal: Goal::ratio(0.9),
+        ..ours.clone()
+    });
+    bench.report.add(Figure {
+        name: format!("{name}_parallel_consumer"),
+        limits: parallel.iter().map(|pass| pass.rate).collect(),
+        limit_cpu: parallel.iter().map(|pass| pass.cpu).collect(),
+        limit_is: format!("{}, {PARALLEL_CONSUMER_THREADS} threads", parallel_consumer::NAME),
+        goal: Goal::ratio(4.0),
+        ..ours
+    });
 }
 
-pub async fn with_inbox(bench: &mut Bench) {
-    let count = bench.count(50_000, 20_000);
-    let place = Arc::new(Place::new().await);
-    place.create_topics().await;
-    blocking(&place, move |place| produce(place, (0..count).map(Ready::number), true)).await;
-    let mut figure = Figure {
-        name: "consume_with_inbox".to_owned(),
-        unit: "events/s",
-        limit_is: "begin, claim, commit by pgbench -M prepared, 32 clients",
-        goal: Goal { ratio: Some(0.7), ..Goal::default() },
-        ..Figure::default()
-    };
+/// What a call to somebody else takes.
+const CALL: Duration = Duration::from_millis(100);
+
+pub async fn outside_call(bench: &mut Bench) {
+    let count = bench.count(200_000, 30_000);
+    let place = filled(&["--kafka-consumer-concurrency", &KEYS.to_string()], count, true).await;
+    let sleep_ms = CALL.as_millis() as u64;
+    let mut theirs = blocking(&place, move |place| ParallelConsumer::start(place, count, KEYS, sleep_ms)).await;
+    let mut ours = Figure { unit: "events/s", ..Figure::default() };
+    let mut parallel = vec![];
     for round in 1..=bench.rounds {
-        let limit = blocking(&place, move |place| pgbench(place, count)).await;
-        figure.limits.extend(limit);
-        sqlx::query("TRUNCATE inbox").execute(place.pool()).await.unwrap();
-        let books = Arc::new(Mutex::new(Audit::of(count)));
-        let group = format!("bench-{round}");
-        let builder = Consumer::builder(place.config.clone(), &group, "bench", place.outbox());
-        let consumer = builder.handle(Count(Arc::clone(&books))).build().unwrap();
-        let measured = run(bench, &place, consumer, &group, "applied", count).await;
-        books.lock().unwrap().end();
-        let claimed: i64 = sqlx::query_scalar("SELECT count(*) FROM inbox").fetch_one(place.pool()).await.unwrap();
-        assert_eq!(claimed as usize, count, "claims in the inbox");
+        if let Some(theirs) = &mut theirs {
+            parallel.push(theirs.pass(&format!("{}theirs-{round}", place.config.kafka_topic_namespace)));
+        }
+        let measured = hear(&place, &format!("ours-{round}"), CALL, count).await;
         eprintln!(
-            "consume_with_inbox {round}/{}: pgbench {:.0}, ours {:.0} events/s",
+            "outside_call {round}/{}: parallel-consumer {:.0}, ours {:.0} events/s",
             bench.rounds,
-            limit.unwrap_or(f64::NAN),
+            parallel.last().map_or(f64::NAN, |pass| pass.rate),
             measured.rate
         );
-        figure.values.push(measured.rate);
-        figure.cpu.push(measured.cpu);
+        ours.values.push(measured.rate);
+        ours.spent.push(measured.spent);
     }
+    drop(theirs);
     place.delete_topics().await;
-    bench.report.add(figure);
+    bench.report.add(Figure {
+        name: "outside_call".to_owned(),
+        limits: vec![KEYS as f64 / CALL.as_secs_f64()],
+        limit_is: format!("{KEYS} keys / {} ms", CALL.as_millis()),
+        goal: Goal::ratio(0.9),
+        ..ours.clone()
+    });
+    bench.report.add(Figure {
+        name: "outside_call_parallel_consumer".to_owned(),
+        limits: parallel.iter().map(|pass| pass.rate).collect(),
+        limit_cpu: parallel.iter().map(|pass| pass.cpu).collect(),
+        limit_is: format!("{}, {KEYS} threads", parallel_consumer::NAME),
+        ..ours
+    });
 }
 
-/// Runs a consumer until it has dealt with everything, and checks what it committed. The clock starts with the first
-/// record that is dealt with, as it does for the plain loops: joining a group takes seconds.
-async fn run(bench: &Bench, place: &Place, consumer: Consumer, group: &str, outcome: &str, count: usize) -> Measured {
-    let before = bench.counted(PROCESSED, outcome);
-    let done = || (bench.counted(PROCESSED, outcome) - before) as usize;
+/// A place whose topic has `count` events.
+pub async fn filled(settings: &[&str], count: usize, with_headers: bool) -> Arc<Place> {
+    let place = Arc::new(Place::with(settings).await);
+    place.create_topics().await;
+    blocking(&place, move |place| produce(place, (0..count).map(Ready::number), with_headers)).await;
+    place
+}
+
+async fn hear(place: &Place, group: &str, after: Duration, count: usize) -> Measured {
+    let books = Arc::new(Books::of(&place.servers, count));
+    let builder = Consumer::without_database(place.config.clone(), group, "bench");
+    let consumer = builder.listen(Hear { books: Arc::clone(&books), after }).build().unwrap();
+    run(place, consumer, group, &books, count).await
+}
+
+/// Runs a consumer until its books are full, and checks what it committed. The clock runs from the first event that was
+/// handled, as it does for the plain loops: joining a group takes seconds.
+pub async fn run(place: &Place, consumer: Consumer, group: &str, books: &Books, count: usize) -> Measured {
     let token = CancellationToken::new();
     let running = tokio::spawn(consumer.run(token.clone()));
-    while done() == 0 {
+    let began = Instant::now();
+    while !books.are_full() {
         assert!(!running.is_finished(), "the consumer ended");
-        sleep(Duration::from_millis(1)).await;
-    }
-    let (began, first, cpu) = (Instant::now(), done(), cpu_seconds());
-    while done() < count {
-        assert!(began.elapsed() < LONG, "{} of {count} dealt with", done());
+        assert!(began.elapsed() < LONG, "{} of {count} events handled", books.noted());
         sleep(Duration::from_millis(5)).await;
     }
-    let (took, used) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     token.cancel();
     running.await.unwrap().unwrap();
-    assert_eq!(done(), count, "dealt with");
-    let servers = place.config.kafka_bootstrap_servers.to_string();
-    let committed = kafka::committed(&servers, &place.config.topic_names().group(group), &place.topic).await;
-    let ends: i64 = committed.iter().map(|(_, offset)| offset).sum();
-    assert_eq!(ends as usize, count, "committed offsets");
-    let events = (count - first) as f64;
-    Measured { rate: events / took, cpu: used / events * 1e6 }
+    let measured = books.close();
+    assert_eq!(committed(place, group).await, count, "committed offsets");
+    measured
 }
 
-const PROCESSED: &str = "kafka_consumer_messages_processed_total";
+/// How many records a group has done with.
+pub async fn committed(place: &Place, group: &str) -> usize {
+    let servers = place.config.kafka_bootstrap_servers.to_string();
+    let committed = kafka::committed(&servers, &place.config.topic_names().group(group), &place.topic).await;
+    committed.iter().map(|(_, offset)| (*offset).max(0) as usize).sum()
+}
 
 fn count_only(place: &Place, count: usize) -> f64 {
     let consumer = place.reader(&[]);
@@ -176,45 +188,22 @@ fn count_only(place: &Place, count: usize) -> f64 {
     counted as f64 / began.elapsed().as_secs_f64()
 }
 
-fn open_elsewhere(place: &Place, count: usize) -> f64 {
+fn decode_elsewhere(place: &Place, count: usize) -> f64 {
     let consumer = place.reader(&[]);
     let (batches, inbound) = sync_channel::<Vec<Box<[u8]>>>(64);
-    let opener = std::thread::spawn(move || {
-        let values = inbound.iter().flatten();
-        values.filter(|value| open(value).event_type == "ai_response.patient_creation").count()
+    let books = Books::of(&place.servers, count);
+    let decoder = std::thread::spawn(move || {
+        inbound.iter().flatten().for_each(|value| books.note(&decode(&value).1));
+        books
     });
-    let mut batch = Vec::new();
-    let began = read(&consumer, count, |message| {
+    let mut batch = Vec::with_capacity(500);
+    read(&consumer, count, |message| {
         batch.push(Box::from(message.payload().unwrap()));
-        if batch.len() == 500 {
-            batches.send(std::mem::take(&mut batch)).unwrap();
+        if batch.len() == batch.capacity() {
+            batches.send(std::mem::replace(&mut batch, Vec::with_capacity(500))).unwrap();
         }
     });
     batches.send(batch).unwrap();
     drop(batches);
-    assert_eq!(opener.join().unwrap(), count, "opened");
-    count as f64 / began.elapsed().as_secs_f64()
-}
-
-/// Transactions a second; `None` without pgbench.
-fn pgbench(place: &Place, count: usize) -> Option<f64> {
-    let script = std::env::temp_dir().join(format!("{}sql", place.topic));
-    let claim = "INSERT INTO inbox (consumer, event_id) VALUES ('pgbench', gen_random_uuid()) ON CONFLICT DO NOTHING;";
-    std::fs::write(&script, format!("BEGIN;\n{claim}\nCOMMIT;\n")).unwrap();
-    let binary = env::var_os("STACK_PG_BIN").map_or(PathBuf::from("pgbench"), |bin| PathBuf::from(bin).join("pgbench"));
-    let ran = Command::new(binary)
-        .args(["-n", "-M", "prepared", "-c", "32", "-j", "2", "-t", &(count / 32).to_string(), "-f"])
-        .arg(&script)
-        .arg(place.url())
-        .output();
-    let _ = std::fs::remove_file(&script);
-    let text = String::from_utf8(ran.ok()?.stdout).unwrap();
-    let tps = text.lines().find_map(|line| line.strip_prefix("tps = ")).expect("pgbench tells its tps");
-    Some(tps.split(' ').next().unwrap().parse().unwrap())
-}
-
-/// Blocking work on the place, away from the runtime's threads.
-async fn blocking<T: Send + 'static>(place: &Arc<Place>, work: impl FnOnce(&Place) -> T + Send + 'static) -> T {
-    let place = Arc::clone(place);
-    spawn_blocking(move || work(&place)).await.unwrap()
+    decoder.join().unwrap().close().rate
 }

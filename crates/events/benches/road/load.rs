@@ -2,17 +2,16 @@
 
 use std::{
     borrow::Borrow,
-    collections::HashMap,
-    fs,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use clap::Parser;
 use events::{
     contract::{
-        codec::{self, Coordinates, Opened},
+        codec::{self, Coordinates},
         envelope::Envelope,
-        event::NewEvent,
+        event::{EventId, NewEvent},
         headers,
         schema::voice::PatientCreationV1,
         topics::{AI_RESPONSES, CATALOGUE, DEAD_LETTER_QUEUE},
@@ -31,11 +30,14 @@ use rdkafka::{
 };
 use sqlx::PgPool;
 use test_kit::{kafka, postgres::TestDatabase};
+use tokio::task::spawn_blocking;
+
+use crate::{books::Books, cpu::Servers};
 
 /// Longer than anything here takes.
 pub const LONG: Duration = Duration::from_secs(600);
 /// Records share this many keys.
-const KEYS: usize = 10_000;
+pub const KEYS: usize = 1_000;
 
 /// Event number `n`: 290 bytes as JSON. Its name is its number, so that a reader can tell what it has.
 pub fn event(n: usize) -> NewEvent<PatientCreationV1> {
@@ -48,6 +50,11 @@ pub fn event(n: usize) -> NewEvent<PatientCreationV1> {
         date_of_birth: None,
         extraction_id: "1".to_owned(),
     })
+}
+
+/// Which of the keys a call is.
+pub fn number_of_key(call_id: &str) -> Option<usize> {
+    call_id.strip_prefix("call-")?.parse().ok()
 }
 
 /// A record as the relay would write it.
@@ -64,41 +71,18 @@ impl Ready {
     }
 }
 
-/// Reads a record's value as far as its type, as the consumer does before it knows who wants it.
-pub fn open(value: &[u8]) -> Opened<'_> {
-    codec::open(&AI_RESPONSES, Coordinates { topic: AI_RESPONSES.name, partition: 0, offset: 0 }, value).unwrap()
-}
-
-/// Whether every event came once, and those of a key in their order.
-pub struct Audit {
-    seen: Vec<bool>,
-    last: HashMap<String, usize>,
-    count: usize,
-}
-
-impl Audit {
-    pub fn of(count: usize) -> Self {
-        Self { seen: vec![false; count], last: HashMap::new(), count: 0 }
-    }
-
-    pub fn note(&mut self, event: &PatientCreationV1) {
-        let n: usize = event.name.parse().unwrap();
-        assert!(!std::mem::replace(&mut self.seen[n], true), "event {n} came twice");
-        if let Some(before) = self.last.insert(event.call_id.clone(), n) {
-            assert!(before < n, "{}: event {n} came after {before}", event.call_id);
-        }
-        self.count += 1;
-    }
-
-    pub fn end(&self) {
-        assert_eq!(self.count, self.seen.len(), "events are missing");
-    }
+/// Reads a record's value as a handler gets it.
+pub fn decode(value: &[u8]) -> (EventId, PatientCreationV1) {
+    let at = Coordinates { topic: AI_RESPONSES.name, partition: 0, offset: 0 };
+    let opened = codec::open(&AI_RESPONSES, at, value).unwrap();
+    (opened.event_id, opened.typed().unwrap())
 }
 
 /// A name space of Kafka and a database that nobody else has.
 pub struct Place {
     pub config: KafkaConfig,
     pub topic: String,
+    pub servers: Arc<Servers>,
     database: TestDatabase,
 }
 
@@ -110,11 +94,17 @@ struct Settings {
 
 impl Place {
     pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings of the line's own, as flags.
+    pub async fn with(settings: &[&str]) -> Self {
         let database = TestDatabase::create().await;
         MIGRATOR.run(database.pool()).await.unwrap();
-        let config = fresh_names();
+        let config = settings_in(&kafka::namespace(), settings);
         let topic = config.topic_names().in_kafka(&AI_RESPONSES);
-        Self { config, topic, database }
+        let servers = Arc::new(Servers::find(&config.kafka_bootstrap_servers.to_string(), database.url()));
+        Self { config, topic, servers, database }
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -131,7 +121,7 @@ impl Place {
 
     /// The same database, other topics.
     pub fn move_on(&mut self) {
-        self.config = fresh_names();
+        self.config.kafka_topic_namespace = kafka::namespace();
         self.topic = self.config.topic_names().in_kafka(&AI_RESPONSES);
     }
 
@@ -170,9 +160,10 @@ impl Place {
     }
 }
 
-fn fresh_names() -> KafkaConfig {
-    let namespace = kafka::namespace();
-    Settings::parse_from(["bench", "--kafka-topic-namespace", &namespace]).kafka
+/// What the environment says, in this name space. All lines run with lz4: gzip, the default, would measure gzip.
+pub fn settings_in(namespace: &str, more: &[&str]) -> KafkaConfig {
+    let ours = ["bench", "--kafka-topic-namespace", namespace, "--kafka-producer-compression-type", "lz4"];
+    Settings::parse_from(ours.iter().chain(more)).kafka
 }
 
 /// Sends records with the service's own settings and waits for the last; returns records a second.
@@ -215,20 +206,15 @@ pub fn read(consumer: &BaseConsumer, count: usize, mut each: impl FnMut(&Borrowe
 }
 
 /// Reads the whole topic and holds every event against the books.
-pub fn audit(place: &Place, count: usize) {
+pub fn audit(place: &Place, books: &Books, count: usize) {
     let consumer = place.reader(&[]);
     assert_eq!(place.end(&consumer), count, "records in the topic");
-    let mut audit = Audit::of(count);
-    read(&consumer, count, |message| {
-        audit.note(&open(message.payload().unwrap()).typed::<PatientCreationV1>().unwrap());
-    });
-    audit.end();
+    read(&consumer, count, |message| books.note(&decode(message.payload().unwrap()).1));
+    books.close();
 }
 
-/// CPU seconds that this process has used, in user and kernel mode.
-pub fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    // Fields 14 and 15, counted after the name, which may contain spaces. In hundredths of a second on Linux.
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+/// Blocking work on the place, away from the runtime's threads.
+pub async fn blocking<T: Send + 'static>(place: &Arc<Place>, work: impl FnOnce(&Place) -> T + Send + 'static) -> T {
+    let place = Arc::clone(place);
+    spawn_blocking(move || work(&place)).await.unwrap()
 }

@@ -10,19 +10,36 @@
     reason = "a benchmark says what failed by failing, and shows what it measured"
 )]
 
+mod books;
 mod consume;
+mod cpu;
+mod effect;
 mod load;
+mod memory;
+mod parallel_consumer;
+mod pgbench;
+mod produce;
 mod relay;
 mod report;
 
 use std::{fs, path::PathBuf};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use report::Report;
 
-const LINES: [&str; 5] =
-    ["consume_skip", "consume_skip_with_headers", "consume_with_inbox", "relay_drain", "relay_latency"];
+const LINES: [&str; 10] = [
+    "consume_noop",
+    "consume_noop_with_headers",
+    "produce",
+    "relay_drain",
+    "relay_latency",
+    "outside_call",
+    "insert",
+    "batch",
+    "memory_idle",
+    "memory_loaded",
+];
 
 #[derive(Parser)]
 struct Args {
@@ -37,6 +54,11 @@ struct Args {
     /// Where the figures are written as JSON
     #[arg(long)]
     output: Option<PathBuf>,
+    /// Be the worker that a line measures from outside, in this name space of Kafka
+    #[arg(long, hide = true, requires = "group")]
+    worker: Option<String>,
+    #[arg(long, hide = true)]
+    group: Option<String>,
     /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -46,21 +68,12 @@ struct Args {
 struct Bench {
     quick: bool,
     rounds: usize,
-    /// Services have a recorder, so what it costs belongs to the figures.
-    metrics: PrometheusHandle,
     report: Report,
 }
 
 impl Bench {
     fn count(&self, full: usize, quick: usize) -> usize {
         if self.quick { quick } else { full }
-    }
-
-    /// The sum of a counter over those of its series that have this label.
-    fn counted(&self, counter: &str, label: &str) -> u64 {
-        let text = self.metrics.render();
-        let series = text.lines().filter(|line| line.starts_with(counter) && line.contains(label));
-        series.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 }
 
@@ -73,19 +86,28 @@ async fn main() {
             Args::command().error(ErrorKind::InvalidValue, problem).exit();
         }
     }
+    // Services have a recorder, so what it costs belongs to the figures.
+    let _metrics = PrometheusBuilder::new().install_recorder().unwrap();
+    if let (Some(namespace), Some(group)) = (&args.worker, &args.group) {
+        return memory::work(namespace, group).await;
+    }
     let rounds = args.rounds.unwrap_or(if args.quick { 3 } else { 5 }).max(1);
-    let metrics = PrometheusBuilder::new().install_recorder().unwrap();
-    let mut bench = Bench { quick: args.quick, rounds, metrics, report: Report::default() };
+    let mut bench = Bench { quick: args.quick, rounds, report: Report::default() };
     for line in LINES {
         if !args.names.is_empty() && !args.names.iter().any(|name| line.starts_with(name.as_str())) {
             continue;
         }
         match line {
-            "consume_skip" => consume::skip(&mut bench, line, false).await,
-            "consume_skip_with_headers" => consume::skip(&mut bench, line, true).await,
-            "consume_with_inbox" => consume::with_inbox(&mut bench).await,
+            "consume_noop" => consume::noop(&mut bench, line, false).await,
+            "consume_noop_with_headers" => consume::noop(&mut bench, line, true).await,
+            "produce" => produce::line(&mut bench).await,
             "relay_drain" => relay::drain(&mut bench).await,
-            _ => relay::latency(&mut bench).await,
+            "relay_latency" => relay::latency(&mut bench).await,
+            "outside_call" => consume::outside_call(&mut bench).await,
+            "insert" => effect::insert(&mut bench).await,
+            "batch" => effect::batch(&mut bench).await,
+            "memory_idle" => memory::idle(&mut bench).await,
+            _ => memory::loaded(&mut bench).await,
         }
     }
     print!("{}", bench.report);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use events::{
-    contract::{event::EventId, schema::voice::PatientCreationV1},
+    contract::event::EventId,
     publish::{Relay, cursor},
 };
 use futures::TryStreamExt;
@@ -24,14 +24,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Bench,
-    load::{Audit, LONG, Place, Ready, audit, cpu_seconds, event, open, produce},
+    books::Books,
+    cpu::Servers,
+    load::{LONG, Place, Ready, audit, decode, event, produce},
+    produce::DISTINCT,
     report::{Figure, Goal},
 };
 
 /// Rows that are written in one transaction before the drain.
 const CHUNK: usize = 1_000;
-/// The raw loop sends these over and over: made beforehand, so that making them is not measured.
-const RAW: usize = 50_000;
 
 struct Running {
     token: CancellationToken,
@@ -63,11 +64,11 @@ pub async fn drain(bench: &mut Bench) {
     for begin in (0..count).step_by(CHUNK) {
         write_rows(&place, begin..(begin + CHUNK).min(count)).await;
     }
-    let raw: Vec<Ready> = (0..RAW).map(Ready::number).collect();
+    let raw: Vec<Ready> = (0..DISTINCT).map(Ready::number).collect();
     let mut figure = Figure {
         name: "relay_drain".to_owned(),
         unit: "rows/s",
-        limit_is: "the slower of binary COPY of the rows and a raw producer loop",
+        limit_is: "the slower of binary COPY of the rows and a raw producer loop".to_owned(),
         goal: Goal { at_least: Some(50_000.0), ratio: Some(0.6), ..Goal::default() },
         ..Figure::default()
     };
@@ -83,7 +84,7 @@ pub async fn drain(bench: &mut Bench) {
         cursor::reset(&mut connection, cursor::Reset::PublishAgain).await.unwrap();
         drop(connection);
         let relay = Running::start(&place).await;
-        let (began, cpu) = (Instant::now(), cpu_seconds());
+        let (began, before) = (Instant::now(), place.servers.read());
         block_in_place(|| {
             let consumer = place.reader(&[]);
             while place.end(&consumer) < count {
@@ -91,9 +92,9 @@ pub async fn drain(bench: &mut Bench) {
                 std::thread::sleep(Duration::from_millis(10));
             }
         });
-        let (rate, used) = (count as f64 / began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        let (rate, spent) = (count as f64 / began.elapsed().as_secs_f64(), before.until(&place.servers.read(), count));
         relay.stop().await;
-        block_in_place(|| audit(&place, count));
+        block_in_place(|| audit(&place, &Books::of(&place.servers, count), count));
         place.delete_topics().await;
         place.move_on();
 
@@ -103,7 +104,7 @@ pub async fn drain(bench: &mut Bench) {
         );
         figure.values.push(rate);
         figure.limits.push(copied.min(produced));
-        figure.cpu.push(used / count as f64 * 1e6);
+        figure.spent.push(spent);
     }
     bench.report.add(figure);
 }
@@ -158,8 +159,8 @@ pub async fn latency(bench: &mut Bench) {
         let stop = Arc::new(AtomicBool::new(false));
         let consumer = place.reader(&[("fetch.wait.max.ms", "5")]);
         let tail = std::thread::spawn({
-            let stop = Arc::clone(&stop);
-            move || tail(&consumer, count, &stop)
+            let (stop, servers) = (Arc::clone(&stop), Arc::clone(&place.servers));
+            move || tail(&consumer, &servers, count, &stop)
         });
         let began = Instant::now();
         let committed = write_evenly(&place, count).await;
@@ -197,8 +198,8 @@ pub async fn latency(bench: &mut Bench) {
             name: name.to_owned(),
             unit: "ms",
             values,
-            limit_is: "none: from the return of COMMIT to a reader that tails the topic",
-            goal: Goal { below: Some(below), ..Goal::default() },
+            limit_is: "none: from the return of COMMIT to a reader that tails the topic".to_owned(),
+            goal: Goal::below(below),
             ..Figure::default()
         });
     }
@@ -231,16 +232,19 @@ async fn write_evenly(place: &Arc<Place>, count: usize) -> Vec<(EventId, Instant
 }
 
 /// When each event was seen.
-fn tail(consumer: &BaseConsumer, count: usize, stop: &AtomicBool) -> HashMap<EventId, Instant> {
-    let mut books = Audit::of(count);
+fn tail(consumer: &BaseConsumer, servers: &Arc<Servers>, count: usize, stop: &AtomicBool) -> HashMap<EventId, Instant> {
+    let books = Books::of(servers, count);
     let mut visible = HashMap::new();
     while visible.len() < count && !stop.load(Ordering::Relaxed) {
         let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
         let at = Instant::now();
         let message = message.unwrap();
-        let opened = open(message.payload().unwrap());
-        books.note(&opened.typed::<PatientCreationV1>().unwrap());
-        visible.insert(opened.event_id, at);
+        let (id, event) = decode(message.payload().unwrap());
+        books.note(&event);
+        visible.insert(id, at);
+    }
+    if visible.len() == count {
+        books.close();
     }
     visible
 }

@@ -1,17 +1,26 @@
-//! One record: every handler that wants it, each tried, waited for and given up by its policy.
+//! One record: every handler that wants it, each tried, made to wait and given up by its policy. What has to wait is handed
+//! back, so that nothing is held meanwhile but its key.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::Utc;
 use futures::FutureExt;
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use super::{
-    consumer::ConsumerStatus,
+    breakers::Breakers,
     dead_letter::{self, Failure, Reporter},
-    handler::{Job, Outcome, Registered},
-    record::Record,
+    failure::POSTGRES,
+    handler::{Applied, AttemptError, Registered},
+    lane::{GivenUp, Tries, Work},
+    receipt::Replay,
+    record::{Record, Subscribed},
+    status::ConsumerStatus,
 };
 use crate::{
     contract::{
@@ -23,190 +32,303 @@ use crate::{
         error::{Category, HandlerError, chain},
         retry::{Decision, RetryPolicy},
     },
-    kafka::producer::Producer,
-    publish::Outbox,
+    kafka::{producer::Producer, trace},
+    sabotage::{self, Sabotage},
 };
+
+/// A handler in its place: what is looked up once for all records.
+pub(super) struct Placed {
+    pub(super) handler: Box<dyn Registered>,
+    /// Index of its topic.
+    pub(super) topic: u16,
+    pub(super) figures: Figures,
+}
+
+/// The figures of one handler, looked up once.
+pub(super) struct Figures {
+    pub(super) durations: metrics::Histogram,
+    pub(super) duplicates: metrics::Counter,
+}
+
+impl Figures {
+    pub(super) fn of(handler: &'static str) -> Self {
+        // Shown from the start: an alert on the first of a kind needs the 0 before it.
+        for name in ["dead_letters_total", "handler_failures_total"] {
+            metrics::counter!(name, "handler" => handler, "category" => Category::Processing.as_str()).increment(0);
+        }
+        Self {
+            durations: metrics::histogram!("kafka_consumer_processing_duration_seconds", "handler" => handler),
+            duplicates: metrics::counter!("inbox_duplicates_total", "handler" => handler),
+        }
+    }
+}
 
 /// What every record of a consumer is handled with.
 pub(super) struct Engine {
     pub(super) group: String,
     pub(super) service: String,
-    pub(super) handlers: Vec<Arc<dyn Registered>>,
-    pub(super) outbox: Outbox,
+    pub(super) topics: Vec<Subscribed>,
+    pub(super) handlers: Vec<Placed>,
     pub(super) dead_letters: Producer,
     pub(super) names: TopicNames,
     pub(super) retry: RetryPolicy,
     pub(super) attempt_limit: Duration,
+    pub(super) breakers: Breakers,
     pub(super) status: ConsumerStatus,
 }
 
-/// What became of a record.
+/// How a record came to be behind us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Applied, skipped, or kept as a dead letter: it is behind us.
-    Done,
-    /// Its partition goes to another worker: it will be delivered again there.
-    Abandoned,
+pub(super) enum Outcome {
+    Applied,
+    /// The inbox had it: nothing was done.
+    Duplicate,
+    /// Nobody here wants it.
+    Skipped,
+    /// Kept as a dead letter.
+    GivenUp {
+        handler: &'static str,
+        code: &'static str,
+    },
 }
 
-/// Told when a record begins and ends to wait, so that it does not count while it waits.
-pub(super) trait Place: Sync {
-    fn leave(&self);
-    fn take_again(&self);
+impl From<Applied> for Outcome {
+    fn from(applied: Applied) -> Self {
+        match applied {
+            Applied::Now => Self::Applied,
+            Applied::Before => Self::Duplicate,
+        }
+    }
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Done(Outcome),
+    /// To be handed out again after this time.
+    Later(Duration, Box<Tries>),
+    /// To be handed out again when this outside system is back.
+    Blocked(Arc<str>, Box<Tries>),
 }
 
 impl Engine {
-    /// Does all that is to be done with one record. `revoked` ends the waiting for a retry, not an attempt under way.
-    pub(super) async fn handle(&self, record: &Record, place: &impl Place, revoked: &CancellationToken) -> Verdict {
-        // Before decoding: a replay for another group may be in a form that only that group reads.
-        if record.headers.text(headers::TARGET_GROUP).is_some_and(|group| group != self.group) {
-            count(record, "skipped");
-            return Verdict::Done;
+    /// Does all that is to be done with one record now.
+    pub(super) async fn handle(&self, work: &Work) -> Verdict {
+        let record = &work.record;
+        if !self.is_meant(record) {
+            return Verdict::Done(Outcome::Skipped);
         }
-        let opened = match codec::open(record.spec, record.coordinates(), record.payload().unwrap_or_default()) {
+        if let Some(letter) = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()) {
+            return Box::pin(self.give_up(work, letter.handler, &letter.failure)).await;
+        }
+        let opened = match self.open(record) {
             Ok(opened) => opened,
             Err(error) => {
-                return self.give_up(record, None, "", Failure::of_decoding(&error), revoked).await;
+                let failure = Failure::of_decoding(&error);
+                return Box::pin(self.give_up(work, "", &failure)).await;
             }
         };
-        let wanted = self
-            .handlers
-            .iter()
-            .filter(|handler| handler.event_type() == opened.event_type && handler.topic() == record.spec);
-        let mut handled = false;
-        for handler in wanted {
-            handled = true;
-            let verdict = match handler.read(&opened, record) {
-                Ok(job) => self.work(record, &opened, handler.name(), &*job, place, revoked).await,
-                Err(error) => {
-                    self.give_up(record, Some(&opened), handler.name(), Failure::of_decoding(&error), revoked).await
-                }
-            };
-            if verdict == Verdict::Abandoned {
-                return verdict;
+        let event_type = opened.event_type.clone();
+        let mut opened = Some(opened);
+        let only = record.headers().text(headers::TARGET_HANDLER);
+        let mut done = Outcome::Skipped;
+        let begin = work.tries.as_ref().map_or(0, |tries| tries.handler);
+        for (index, placed) in self.handlers.iter().enumerate().skip(begin) {
+            let handler = &*placed.handler;
+            let wants = placed.topic == record.topic && handler.event_type() == event_type;
+            if !wants || only.is_some_and(|name| name != handler.name()) {
+                continue;
+            }
+            if let Some(dependency) = self.breakers.in_the_way_of(index) {
+                return Verdict::Blocked(dependency, self.tries(work, index));
+            }
+            // A second handler of one event is rare; it opens the record anew.
+            let Some(event) = opened.take().or_else(|| self.open(record).ok()) else { continue };
+            match self.attempt(index, placed, event, work).await {
+                Verdict::Done(Outcome::Duplicate) if done != Outcome::Skipped => {}
+                Verdict::Done(outcome) => done = outcome,
+                other => return other,
             }
         }
-        if !handled {
-            count(record, "skipped");
+        if done == Outcome::Skipped
+            && let Some(replay) = Replay::of(record, &self.group)
+        {
+            let message = format!("no handler of {} takes {event_type}", self.group);
+            self.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
         }
-        Verdict::Done
+        Verdict::Done(done)
     }
 
-    async fn work(
-        &self,
-        record: &Record,
-        opened: &Opened<'_>,
-        handler: &'static str,
-        job: &dyn Job,
-        place: &impl Place,
-        revoked: &CancellationToken,
-    ) -> Verdict {
-        let mut first_failure = None;
-        let mut attempts = 0;
-        loop {
-            let began = Instant::now();
-            let outcome = self.attempt(job).await;
-            metrics::histogram!("kafka_consumer_processing_duration_seconds", "handler" => handler)
-                .record(began.elapsed().as_secs_f64());
-            let error = match outcome {
-                Ok(Outcome::Applied) => {
-                    count(record, "applied");
-                    return Verdict::Done;
-                }
-                Ok(Outcome::Duplicate) => {
-                    metrics::counter!("inbox_duplicates_total", "handler" => handler).increment(1);
-                    count(record, "duplicate");
-                    return Verdict::Done;
-                }
-                Err(error) => error,
-            };
-            let (since, first_failed_at) = *first_failure.get_or_insert_with(|| (Instant::now(), Utc::now()));
-            // An outage is not this record's fault, so its attempts are not counted.
-            if error.category() != Category::Dependency {
-                attempts += 1;
-            }
-            let decision = match &error {
-                HandlerError::Reject { .. } => Decision::GiveUp,
-                HandlerError::Retry { category, .. } => {
-                    self.retry.decide(*category, attempts.max(1), since.elapsed(), fastrand::f64())
-                }
-            };
-            metrics::counter!("handler_failures_total", "handler" => handler, "category" => error.category().as_str())
-                .increment(1);
-            match decision {
-                Decision::GiveUp => {
-                    let failure = Failure::of_handler(&error, attempts.max(1), first_failed_at);
-                    return self.give_up(record, Some(opened), handler, failure, revoked).await;
-                }
-                Decision::After(delay) => {
-                    tracing::debug!(handler, event_id = %opened.event_id, ?delay, category = %error.category(), "will be tried again");
-                    place.leave();
-                    let waited = timeout(delay, revoked.cancelled()).await;
-                    place.take_again();
-                    if waited.is_ok() {
-                        return Verdict::Abandoned;
-                    }
-                }
-            }
-        }
+    /// Before decoding: a replay for another group may be in a form that only that group reads.
+    pub(super) fn is_meant(&self, record: &Record) -> bool {
+        record.headers().text(headers::TARGET_GROUP).is_none_or(|group| group == self.group)
+    }
+
+    pub(super) fn open<'r>(&self, record: &'r Record) -> Result<Opened<'r>, codec::DecodeError> {
+        let topic = &self.topics[usize::from(record.topic)];
+        codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())
     }
 
     /// The wrappers around a handler, from the inside out: the panic is caught first, so that it cannot take the limit's
-    /// timer with it; the limit covers all that the handler does, its transaction included, which a cut-off rolls back.
-    async fn attempt(&self, job: &dyn Job) -> Result<Outcome, HandlerError> {
-        let caught = AssertUnwindSafe(job.attempt(&self.outbox)).catch_unwind();
-        match timeout(self.attempt_limit, caught).await {
+    /// timer with it; the limit covers all that the handler does, its transaction included, which a cut-off rolls back;
+    /// what comes of it is told to the breakers before anybody waits or gives up by it.
+    async fn attempt(&self, index: usize, placed: &Placed, event: Opened<'_>, work: &Work) -> Verdict {
+        let handler = &*placed.handler;
+        let replay = Replay::of(&work.record, &self.group);
+        let began = Instant::now();
+        let span = self.span(handler.name(), &work.record);
+        let attempt = AssertUnwindSafe(handler.attempt(event, &work.record, replay.as_ref())).catch_unwind();
+        let outcome = match timeout(self.attempt_limit, attempt).instrument(span.clone()).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(HandlerError::retry("the handler panicked")),
-            Err(_) => Err(HandlerError::timeout(format!("the handler ran longer than {:?}", self.attempt_limit))),
+            Ok(Err(_)) => Err(HandlerError::retry("the handler panicked").into()),
+            Err(_) => {
+                let limit = self.attempt_limit;
+                Err(HandlerError::timeout(format!("the handler ran longer than {limit:?}")).into())
+            }
+        };
+        let took = began.elapsed();
+        placed.figures.durations.record(took.as_secs_f64());
+        let applied = match outcome {
+            Ok(applied) => applied,
+            Err(error) => {
+                trace::failed(&span, error.category().as_str());
+                drop(span);
+                return Box::pin(self.failed(index, handler.name(), error, work, took)).await;
+            }
+        };
+        if applied == Applied::Before {
+            placed.figures.duplicates.increment(1);
+        }
+        // A claim that is found was found in the database; what else the handler needs was not asked.
+        self.breakers.ended(index, |dependency| applied == Applied::Now || dependency == POSTGRES);
+        if let Some(replay) = replay.filter(|_| !handler.writes_receipts()) {
+            self.send_receipt(replay.receipt(handler.name(), applied)).await;
+        }
+        Verdict::Done(applied.into())
+    }
+
+    /// One event is one piece of work, so its span is a child of the one that sent it, and linked with it as the
+    /// conventions have it.
+    fn span(&self, handler: &str, record: &Record) -> Span {
+        let topic = self.topics[usize::from(record.topic)].spec.name;
+        let span = trace::process(topic, &self.group, handler, record.partition, record.offset);
+        trace::set_parent(&span, &record.headers());
+        trace::link(&span, &record.headers());
+        span
+    }
+
+    pub(super) async fn failed(
+        &self,
+        index: usize,
+        handler: &'static str,
+        error: AttemptError,
+        work: &Work,
+        took: Duration,
+    ) -> Verdict {
+        let error = match error {
+            AttemptError::Failed(error) => error,
+            AttemptError::Unreadable(error) => {
+                self.breakers.ended(index, |_| false);
+                return self.give_up(work, handler, &Failure::of_decoding(&error)).await;
+            }
+        };
+        metrics::counter!("handler_failures_total", "handler" => handler, "category" => error.category().as_str())
+            .increment(1);
+        let mut tries = self.tries(work, index);
+        let first_failed_at = *tries.first_failed_at.get_or_insert_with(Utc::now);
+        let blamed = error.blames().map(|name| self.breakers.failed(index, name));
+        if blamed.is_none() {
+            self.breakers.ended(index, |_| false);
+        }
+        // An outage is nobody's fault: a failure that blames a system counts only if that has answered others since the one
+        // before, so that this record is what it fails at.
+        let answers = blamed.as_ref().map(|blamed| blamed.answers);
+        if answers.is_none() || tries.answers.is_some_and(|before| answers > Some(before)) {
+            tries.attempts += 1;
+            tries.spent += took;
+        }
+        tries.answers = answers;
+        let decision = match &error {
+            HandlerError::Reject { .. } => Decision::GiveUp,
+            HandlerError::Retry { .. } => self.retry.decide(tries.attempts, tries.spent, fastrand::f64()),
+        };
+        if let (Decision::After(_), Some(dependency)) = (decision, blamed.and_then(|blamed| blamed.open)) {
+            return Verdict::Blocked(dependency, tries);
+        }
+        match decision {
+            Decision::After(delay) => {
+                tries.spent += if tries.attempts > 0 { delay } else { Duration::ZERO };
+                tracing::debug!(handler, offset = work.record.offset, ?delay, category = %error.category(), "will be tried again");
+                Verdict::Later(delay, tries)
+            }
+            Decision::GiveUp => {
+                let failure = Failure::of_handler(&error, tries.attempts.max(1), first_failed_at);
+                self.give_up(work, handler, &failure).await
+            }
         }
     }
 
-    /// Keeps the record as a dead letter. Until that is acknowledged the record is not behind us, however long it takes.
-    async fn give_up(
-        &self,
-        record: &Record,
-        event: Option<&Opened<'_>>,
-        handler: &str,
-        failure: Failure,
-        revoked: &CancellationToken,
-    ) -> Verdict {
+    /// The tries so far of the handler at `index`; none yet if another was at work before.
+    pub(super) fn tries(&self, work: &Work, index: usize) -> Box<Tries> {
+        let known = work.tries.as_ref().filter(|tries| tries.handler == index);
+        known.cloned().unwrap_or_else(|| Box::new(Tries { handler: index, ..Tries::default() }))
+    }
+
+    /// Keeps the record as a dead letter. Until that is acknowledged the record is not behind us, however long it takes: its
+    /// key waits, and the letter is tried again without another call of the handler.
+    pub(super) async fn give_up(&self, work: &Work, handler: &'static str, failure: &Failure) -> Verdict {
+        let record = &work.record;
         let by = Reporter { group: &self.group, handler, service: &self.service };
-        let letter = dead_letter::write(self.names.in_kafka(&DEAD_LETTER_QUEUE), record, event, &by, &failure);
-        tracing::warn!(
-            handler,
-            topic = &*record.topic,
-            partition = record.partition,
-            offset = record.offset,
-            event_id = event.map(|event| event.event_id.to_string()),
-            category = %failure.category,
-            code = failure.code,
-            attempts = failure.attempts,
-            "given up: {}",
-            failure.chain
-        );
-        let mut pause = Duration::from_millis(500);
-        while let Err(error) = self.dead_letters.send(&letter).await {
+        let topic = &self.topics[usize::from(record.topic)];
+        let opened = self.open(record).ok();
+        let letter = dead_letter::write(self.names.in_kafka(&DEAD_LETTER_QUEUE), record, topic, &opened, &by, failure);
+        let before = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()).map_or(0, |letter| letter.refusals);
+        if before == 0 {
+            tracing::warn!(
+                handler,
+                topic = topic.name,
+                partition = record.partition,
+                offset = record.offset,
+                event_id = opened.map(|event| event.event_id.to_string()),
+                category = %failure.category,
+                code = failure.code,
+                attempts = failure.attempts,
+                "given up: {}",
+                failure.chain
+            );
+        }
+        if let Err(error) = self.dead_letters.send(&letter).await {
             tracing::error!(
                 error = chain(&error),
                 "the dead letter could not be written; its offset stays where it is"
             );
             self.status.dead_letters_refused(true);
-            metrics::counter!("dead_letter_failures_total").increment(1);
-            if timeout(pause, revoked.cancelled()).await.is_ok() {
-                return Verdict::Abandoned;
+            metrics::counter!("dead_letter_failures_total", "group" => self.group.clone()).increment(1);
+            if !sabotage::is(Sabotage::FireAndForgetDeadLetter) {
+                let mut tries = work.tries.clone().unwrap_or_default();
+                let refusals = before + 1;
+                tries.given_up = Some(GivenUp { handler, failure: failure.clone(), refusals });
+                return Verdict::Later(
+                    Duration::from_millis(500 << refusals.min(6)).min(Duration::from_secs(30)),
+                    tries,
+                );
             }
-            pause = (pause * 2).min(Duration::from_secs(30));
+        } else {
+            self.status.dead_letters_refused(false);
         }
-        self.status.dead_letters_refused(false);
-        metrics::counter!("dead_letters_total", "handler" => handler.to_owned(), "category" => failure.category.as_str())
+        metrics::counter!("dead_letters_total", "handler" => handler, "category" => failure.category.as_str())
             .increment(1);
-        count(record, "dead_letter");
-        Verdict::Done
+        if let Some(replay) = Replay::of(record, &self.group) {
+            self.send_receipt(replay.failure(handler, failure.category, failure.message.clone())).await;
+        }
+        Verdict::Done(Outcome::GivenUp { handler, code: failure.code })
     }
-}
 
-fn count(record: &Record, outcome: &'static str) {
-    metrics::counter!("kafka_consumer_messages_processed_total", "topic" => record.spec.name, "outcome" => outcome)
-        .increment(1);
+    /// Of an effect without a transaction, and of a failure. A receipt that is lost leaves its replay without an outcome,
+    /// which is shown as such; the effect stands either way.
+    async fn send_receipt(&self, receipt: super::receipt::Receipt) {
+        if let Err(error) = self.dead_letters.publish(receipt).await {
+            tracing::warn!(error = chain(&error), "the receipt of a replay could not be written");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::record::Record;
+use super::record::{Record, Subscribed};
 use crate::{
     contract::{
         codec::{DecodeError, Opened},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Why a record was given up.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) category: Category,
     pub(super) code: &'static str,
@@ -64,22 +64,23 @@ pub(super) struct Reporter<'a> {
 pub(super) fn write(
     queue: String,
     record: &Record,
-    event: Option<&Opened<'_>>,
+    topic: &Subscribed,
+    event: &Option<Opened<'_>>,
     by: &Reporter<'_>,
     failure: &Failure,
 ) -> OutRecord {
-    let original = &record.headers;
+    let (original, event) = (record.headers(), event.as_ref());
     let replayed = original.text(headers::DEAD_LETTER_ID);
     // The same failure of the same record is the same letter, however often the record is delivered.
     let id = replayed.map(str::to_owned).unwrap_or_else(|| {
         let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
-        EventId::derived(&["dead letter", by.group, by.handler, &record.topic, &partition, &offset]).to_string()
+        EventId::derived(&["dead letter", by.group, by.handler, &topic.name, &partition, &offset]).to_string()
     });
     let replays = original.text(dlq::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
     let correlation = event.and_then(|event| event.metadata.correlation_id.clone());
     let ours = DeadLetter {
         id,
-        topic: &record.topic,
+        topic: &topic.name,
         position: Some((record.partition, record.offset)),
         timestamp: record.timestamp_ms.and_then(DateTime::from_timestamp_millis),
         group: by.group,
@@ -101,9 +102,10 @@ pub(super) fn write(
             .unwrap_or_default(),
     };
     // Headers of an earlier failure and of the replay are replaced, never added to.
-    let kept = original.iter().filter(|(name, _)| {
+    let kept = original.pairs().filter(|(name, _)| {
         !name.starts_with(dlq::PREFIX)
-            && ![headers::TARGET_GROUP, headers::DEAD_LETTER_ID, headers::REPLAY_ID].contains(name)
+            && ![headers::TARGET_GROUP, headers::TARGET_HANDLER, headers::DEAD_LETTER_ID, headers::REPLAY_ID]
+                .contains(name)
     });
     let kept = kept.map(|(name, value)| (name.to_owned(), value.to_vec()));
     OutRecord {

@@ -1,36 +1,47 @@
 //! What runs next and what may be committed: the scheduler and the ledgers, fed by the poll thread and by what finishes.
 //!
-//! One task owns both, so neither needs a lock; the work itself runs in tasks of its own.
+//! One task owns both, so neither needs a lock; the work itself runs in tasks of its own, several records at once.
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    hash::RandomState,
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
 
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempt::{Engine, Place, Verdict},
+    assignment::Assignment,
+    attempt::{Engine, Outcome},
+    batch::{Batches, Batching},
+    braking::Braking,
+    chunk::{Chunk, Report, Then},
+    lane::{Lane, Order, SpreadHash, Work},
     rebalance::{Assigned, AssignmentId, Booked, Frontier},
     record::Record,
+    waiting::Waiting,
 };
-use crate::flow::{
-    ledger::{Ledger, Ticket},
-    scheduler::Scheduler,
+use crate::{
+    flow::scheduler::Scheduler,
+    sabotage::{self, Sabotage},
 };
 
 /// Offsets are committed this often. A commit for each record would queue up at the broker.
 const COMMIT: Duration = Duration::from_secs(1);
 /// What has not moved is committed again this often: a commit can fail without a word, and nothing may follow it.
 const RECOMMIT: Duration = Duration::from_secs(30);
-/// Revocations that wait are looked at this often besides.
+/// Revocations, breakers and the brake are looked at this often besides.
 const TICK: Duration = Duration::from_millis(100);
+/// The most records that are handed out together: past this a hand-over costs little for each.
+const MOST_TOGETHER: usize = 64;
+/// Few records are spread over so many hand-outs, so that more than one core has some.
+const SPREAD: usize = 4;
+/// The most batches that run side by side; more only compete for the database.
+const MOST_BATCHES: usize = 4;
 
 /// What the dispatcher is told.
 pub(super) enum Event {
@@ -42,32 +53,9 @@ pub(super) enum Event {
         drain: Duration,
         reply: Booked,
     },
-    /// A record waits for its retry; it does not count until it is back.
-    Left(Lane),
-    TookAgain(Lane),
-    Finished {
-        lane: Lane,
-        ticket: Ticket,
-        verdict: Verdict,
-    },
+    Reports(Vec<Report>),
     /// The poll thread has ended.
     Closed,
-}
-
-/// What has to stay in order: the records of one key of one assigned partition; those without a key together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Lane {
-    assignment: AssignmentId,
-    /// The key's hash. Two keys that share one wait for each other, which is harmless and spares a copy of the key.
-    key: u64,
-}
-
-struct Assignment {
-    of: Assigned,
-    ledger: Ledger<i64>,
-    /// Ends the waiting of its records when the partition goes away.
-    revoked: CancellationToken,
-    committed: Option<i64>,
 }
 
 struct Revocation {
@@ -76,10 +64,34 @@ struct Revocation {
     reply: Booked,
 }
 
+/// How records are handed out.
+#[derive(Clone)]
+pub(super) enum Mode {
+    /// Each is handled by itself.
+    Each(Arc<Engine>),
+    /// Many in one transaction.
+    Together(Arc<Batches>, Batching),
+}
+
+impl Mode {
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        match self {
+            Self::Each(engine) => engine,
+            Self::Together(batches, _) => &batches.engine,
+        }
+    }
+}
+
 pub(super) struct Dispatcher {
-    engine: Arc<Engine>,
-    scheduler: Scheduler<Lane, (Ticket, Record)>,
-    assignments: HashMap<AssignmentId, Assignment>,
+    mode: Mode,
+    order: Order,
+    scheduler: Scheduler<Lane, Work, SpreadHash>,
+    assignments: HashMap<AssignmentId, Assignment, SpreadHash>,
+    waiting: Waiting,
+    braking: Braking,
+    /// Since when a batch could have been handed out that was not full.
+    gathering: Option<Instant>,
+    batches_out: usize,
     revocations: Vec<Revocation>,
     hasher: RandomState,
     events: UnboundedSender<Event>,
@@ -88,15 +100,27 @@ pub(super) struct Dispatcher {
 
 impl Dispatcher {
     pub(super) fn new(
-        engine: Arc<Engine>,
+        mode: Mode,
+        order: Order,
         concurrency: usize,
+        braking: Braking,
         events: UnboundedSender<Event>,
         commits: Sender<Vec<Frontier>>,
     ) -> Self {
+        let most_lanes = match &mode {
+            Mode::Each(_) => concurrency,
+            // A batch may be of as many lanes as records.
+            Mode::Together(..) => usize::MAX,
+        };
         Self {
-            engine,
-            scheduler: Scheduler::new(concurrency),
-            assignments: HashMap::new(),
+            mode,
+            order,
+            scheduler: Scheduler::new(most_lanes),
+            assignments: HashMap::default(),
+            waiting: Waiting::default(),
+            braking,
+            gathering: None,
+            batches_out: 0,
             revocations: Vec::new(),
             hasher: RandomState::new(),
             events,
@@ -105,36 +129,38 @@ impl Dispatcher {
     }
 
     /// Runs until the poll thread has ended.
-    pub(super) async fn run(mut self, mut events: UnboundedReceiver<Event>) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut committed = Instant::now();
-        let mut recommitted = Instant::now();
+    pub(super) async fn run(mut self, mut inbound: UnboundedReceiver<Event>) {
+        let mut news = Vec::new();
+        let (mut ticked, mut committed, mut recommitted) = (Instant::now(), Instant::now(), Instant::now());
         loop {
+            let wake = [Some(ticked + TICK), self.waiting.next(), self.batch_due()].into_iter().flatten().min();
             tokio::select! {
-                event = events.recv() => match event {
-                    Some(Event::Closed) | None => return,
-                    Some(event) => self.on(event),
-                },
-                _ = tick.tick() => {}
+                biased;
+                _ = inbound.recv_many(&mut news, 64) => {}
+                () = sleep_until(wake.unwrap_or(ticked + TICK)) => {}
             }
-            while let Ok(event) = events.try_recv() {
-                if let Event::Closed = event {
+            for event in news.drain(..) {
+                if matches!(event, Event::Closed) {
                     return;
                 }
                 self.on(event);
             }
-            self.start_what_may_run();
-            self.end_revocations();
-            if committed.elapsed() >= COMMIT {
-                committed = Instant::now();
-                let all = recommitted.elapsed() >= RECOMMIT;
+            let now = Instant::now();
+            if now >= ticked + TICK {
+                ticked = now;
+                self.braking.look(now);
+            }
+            self.wake_what_waited(now);
+            self.hand_out(now);
+            self.end_revocations(now);
+            if now >= committed + COMMIT {
+                committed = now;
+                let all = now >= recommitted + RECOMMIT;
                 if all {
-                    recommitted = committed;
+                    recommitted = now;
                 }
                 self.commit(all);
-                metrics::gauge!("kafka_consumer_running").set(self.scheduler.running() as f64);
-                metrics::gauge!("kafka_consumer_waiting_for_retry").set(self.scheduler.parked() as f64);
+                self.tell(now);
             }
         }
     }
@@ -142,131 +168,157 @@ impl Dispatcher {
     fn on(&mut self, event: Event) {
         match event {
             Event::Assigned(partitions) => {
+                let engine = self.mode.engine();
                 for of in partitions {
-                    let fresh = Assignment {
-                        ledger: Ledger::default(),
-                        revoked: CancellationToken::new(),
-                        committed: None,
-                        of: of.clone(),
-                    };
-                    self.assignments.insert(of.id, fresh);
+                    self.assignments.insert(of.id, Assignment::new(of, &engine.topics));
                 }
             }
             Event::Records(records) => {
                 for (id, record) in records {
                     // A record of a partition that was given away meanwhile belongs to its new owner.
-                    let Some(assignment) = self.assignments.get_mut(&id) else {
+                    let Some(assignment) = self.assignments.get_mut(&id).filter(|it| !it.is_going) else {
                         continue;
                     };
-                    if assignment.revoked.is_cancelled() {
-                        continue;
-                    }
-                    let ticket = assignment.ledger.charge(record.offset);
-                    let lane = Lane { assignment: id, key: self.hasher.hash_one(record.key()) };
-                    self.scheduler.push(lane, (ticket, record));
+                    let ticket = assignment.charge(&record);
+                    let lane = Lane::of(id, &record, self.order, &self.hasher);
+                    let lane = if sabotage::is(Sabotage::NoLanes) { Lane { key: ticket.0, ..lane } } else { lane };
+                    self.scheduler.push(lane, Work { ticket, record, tries: None });
                 }
             }
             Event::Revoked { ids, drain, reply } => {
                 for id in &ids {
-                    if let Some(assignment) = self.assignments.get(id) {
-                        assignment.revoked.cancel();
+                    if let Some(assignment) = self.assignments.get_mut(id) {
+                        assignment.is_going = true;
                     }
                 }
                 self.scheduler.forget(|lane| ids.contains(&lane.assignment));
+                self.waiting.forget(|lane| ids.contains(&lane.assignment));
                 self.revocations.push(Revocation { ids, deadline: Instant::now() + drain, reply });
             }
-            Event::Left(lane) => self.scheduler.park(&lane),
-            Event::TookAgain(lane) => self.scheduler.resume(&lane),
-            Event::Finished { lane, ticket, verdict } => {
-                self.scheduler.finish(&lane);
-                if verdict == Verdict::Done
-                    && let Some(assignment) = self.assignments.get_mut(&lane.assignment)
-                {
-                    assignment.ledger.complete(ticket);
-                }
-            }
+            Event::Reports(reports) => reports.into_iter().for_each(|report| self.book(report)),
             Event::Closed => {}
         }
     }
 
-    fn start_what_may_run(&mut self) {
-        while let Some((lane, (ticket, record))) = self.scheduler.take_next() {
-            let Some(assignment) = self.assignments.get(&lane.assignment) else {
-                self.scheduler.finish(&lane);
-                continue;
+    /// Books what became of a record that was handed out.
+    fn book(&mut self, report: Report) {
+        match report {
+            Report::Done { lane, ticket, size, outcome, last } => {
+                if last {
+                    self.scheduler.finish(&lane);
+                }
+                self.waiting.went_on(&lane);
+                if let Some(assignment) = self.assignments.get_mut(&lane.assignment) {
+                    assignment.complete(ticket, size, outcome);
+                    match outcome {
+                        Outcome::GivenUp { handler, code } => self.braking.gave_up(lane.assignment, handler, code),
+                        _ => self.braking.went_well(lane.assignment),
+                    }
+                }
+            }
+            Report::Back { lane, works, then } => {
+                self.scheduler.put_back(&lane, works.into_iter());
+                match then {
+                    Then::Running => {}
+                    then => {
+                        if self.scheduler.wait(&lane) {
+                            self.waiting.add(lane, then);
+                        }
+                    }
+                }
+            }
+            Report::Lost { lane } => self.scheduler.finish(&lane),
+            Report::BatchEnded => self.batches_out -= 1,
+        }
+    }
+
+    fn wake_what_waited(&mut self, now: Instant) {
+        let breakers = &self.mode.engine().breakers;
+        for lane in self.waiting.due(now, breakers) {
+            self.scheduler.wake(&lane);
+        }
+    }
+
+    /// When a batch is handed out that is not full.
+    fn batch_due(&self) -> Option<Instant> {
+        match (&self.mode, self.gathering) {
+            (Mode::Together(_, batching), Some(since)) if self.batches_out < MOST_BATCHES => {
+                Some(since + batching.wait)
+            }
+            _ => None,
+        }
+    }
+
+    fn hand_out(&mut self, now: Instant) {
+        while !self.braking.is_on() {
+            let most = match &self.mode {
+                Mode::Each(_) => (self.scheduler.queued() / SPREAD).clamp(1, MOST_TOGETHER),
+                Mode::Together(_, batching) => {
+                    if self.scheduler.queued() == 0 {
+                        self.gathering = None;
+                        return;
+                    }
+                    let since = *self.gathering.get_or_insert(now);
+                    let full = self.scheduler.queued() >= batching.most;
+                    if self.batches_out >= MOST_BATCHES || !(full || now >= since + batching.wait) {
+                        return;
+                    }
+                    batching.most
+                }
             };
-            let engine = Arc::clone(&self.engine);
-            let revoked = assignment.revoked.clone();
-            let place = Finish { lane, ticket, verdict: Verdict::Abandoned, events: self.events.clone() };
-            tokio::spawn(async move {
-                // Whole, so that it is dropped at the end of the work and not here.
-                let mut place = place;
-                place.verdict = engine.handle(&record, &place, &revoked).await;
-            });
+            let mut taken = Vec::with_capacity(most.min(self.scheduler.queued()));
+            self.scheduler.take(most, &mut taken);
+            if taken.is_empty() {
+                // What is queued stands behind what runs.
+                self.gathering = None;
+                return;
+            }
+            for (lane, work) in &taken {
+                if let Some(assignment) = self.assignments.get_mut(&lane.assignment) {
+                    assignment.begins(lane, work);
+                }
+            }
+            let chunk = Chunk::new(taken, self.events.clone());
+            match &self.mode {
+                Mode::Each(engine) => drop(tokio::spawn(chunk.run(Arc::clone(engine)))),
+                Mode::Together(batches, _) => {
+                    self.gathering = None;
+                    self.batches_out += 1;
+                    drop(tokio::spawn(chunk.run_together(Arc::clone(batches))));
+                }
+            }
         }
     }
 
     /// Answers the revocations whose work is finished or whose time is up.
-    fn end_revocations(&mut self) {
-        let now = Instant::now();
-        let mut waiting = Vec::new();
+    fn end_revocations(&mut self, now: Instant) {
+        let mut open = Vec::new();
         for revocation in std::mem::take(&mut self.revocations) {
             let running = self.scheduler.handed_out(|lane| revocation.ids.contains(&lane.assignment));
             if running > 0 && now < revocation.deadline {
-                waiting.push(revocation);
+                open.push(revocation);
                 continue;
             }
             let gone = revocation.ids.iter().filter_map(|id| self.assignments.remove(id));
-            let frontiers = gone.filter_map(|assignment| frontier(&assignment)).collect();
+            let frontiers = gone.filter_map(|assignment| assignment.frontier()).collect();
             // The poll thread has given up waiting: then nothing is committed, and the records come again.
             let _ = revocation.reply.send(frontiers);
         }
-        self.revocations = waiting;
+        self.revocations = open;
     }
 
     fn commit(&mut self, all: bool) {
-        let mut moved = Vec::new();
-        for assignment in self.assignments.values_mut() {
-            let Some(frontier) = frontier(assignment) else {
-                continue;
-            };
-            if all || assignment.committed != Some(frontier.next) {
-                assignment.committed = Some(frontier.next);
-                moved.push(frontier);
-            }
-        }
+        let moved: Vec<_> = self.assignments.values_mut().filter_map(|assignment| assignment.take_due(all)).collect();
         if !moved.is_empty() {
             let _ = self.commits.send(moved);
         }
     }
-}
 
-/// A commit names the next offset to be handled.
-fn frontier(assignment: &Assignment) -> Option<Frontier> {
-    let done = assignment.ledger.frontier()?;
-    Some(Frontier { of: assignment.of.clone(), next: done + 1 })
-}
-
-/// Tells of the end of a record's work, however it ends: a lane whose end went unheard would be shut for ever.
-struct Finish {
-    lane: Lane,
-    ticket: Ticket,
-    verdict: Verdict,
-    events: UnboundedSender<Event>,
-}
-
-impl Drop for Finish {
-    fn drop(&mut self) {
-        let _ = self.events.send(Event::Finished { lane: self.lane, ticket: self.ticket, verdict: self.verdict });
-    }
-}
-
-impl Place for Finish {
-    fn leave(&self) {
-        let _ = self.events.send(Event::Left(self.lane));
-    }
-
-    fn take_again(&self) {
-        let _ = self.events.send(Event::TookAgain(self.lane));
+    fn tell(&self, now: Instant) {
+        let group = &self.mode.engine().group;
+        let gauge = |name: &'static str| metrics::gauge!(name, "group" => group.clone());
+        gauge("kafka_consumer_running").set(self.scheduler.running() as f64);
+        gauge("kafka_consumer_waiting_for_retry").set(self.scheduler.waiting() as f64);
+        gauge("kafka_consumer_oldest_waiting_seconds").set(self.waiting.oldest(now).as_secs_f64());
     }
 }

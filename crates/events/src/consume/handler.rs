@@ -5,7 +5,7 @@ use std::{fmt, future::Future};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
-use super::{inbox, record::Record};
+use super::{claims::MemoryClaims, inbox, receipt::Replay, record::Record};
 use crate::{
     contract::{
         codec::{DecodeError, Opened},
@@ -13,8 +13,8 @@ use crate::{
         event::{Event, EventId},
         topics::TopicSpec,
     },
-    flow::error::{Cause, HandlerError},
-    publish::{Outbox, PublishError, Tx},
+    flow::error::{Category, HandlerError},
+    publish::Outbox,
 };
 
 /// An event as a handler gets it.
@@ -30,6 +30,19 @@ pub struct Received<E> {
     pub key: String,
     /// The payload.
     pub data: E,
+}
+
+impl<E: Event> Received<E> {
+    pub(super) fn read(opened: Opened<'_>, record: &Record) -> Result<Self, DecodeError> {
+        let data = opened.typed::<E>()?;
+        Ok(Self {
+            id: opened.event_id,
+            occurred_at: opened.timestamp,
+            metadata: opened.metadata,
+            key: record.key().map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),
+            data,
+        })
+    }
 }
 
 /// What `prepare` hands to `apply`. Implement it for your own type with an empty body; a handler that prepares nothing
@@ -76,33 +89,85 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         event: &Received<Self::Event>,
         plan: Self::Plan,
-        tx: &mut Tx,
+        tx: &mut crate::publish::Tx,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// What an attempt came to.
+/// Hears of one event type, without a database of its own.
+///
+/// Promises less than a [`Handler`]: an event is heard at least once. What was heard is remembered in memory (the last 100 000
+/// events), which spares most repeats; a process that ends between hearing and committing hears some again, and so does
+/// another process that takes its partitions over.
+pub trait Listener: Send + Sync + 'static {
+    /// Names it in dead letters and metrics.
+    const NAME: &'static str;
+    /// The event that it hears of.
+    type Event: Event;
+
+    /// Called for each event; those of one key in their order, one after the other.
+    ///
+    /// # Errors
+    /// `Retry` to be called again later, `Reject` to give the event up: it becomes a dead letter.
+    fn hear(&self, event: &Received<Self::Event>) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+/// How an attempt ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Applied,
-    /// The inbox had it: nothing was done.
-    Duplicate,
+pub(super) enum Applied {
+    Now,
+    /// It was claimed before: nothing was done.
+    Before,
+}
+
+/// How an attempt ended badly.
+#[derive(Debug)]
+pub(super) enum AttemptError {
+    Unreadable(DecodeError),
+    Failed(HandlerError),
+}
+
+impl AttemptError {
+    pub(super) fn category(&self) -> Category {
+        match self {
+            Self::Unreadable(error) => error.category(),
+            Self::Failed(error) => error.category(),
+        }
+    }
+}
+
+impl<E: Into<HandlerError>> From<E> for AttemptError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 /// A handler without its types.
-pub(crate) trait Registered: Send + Sync {
+pub(super) trait Registered: Send + Sync {
     fn name(&self) -> &'static str;
     fn event_type(&self) -> &'static str;
     fn topic(&self) -> &'static TopicSpec;
-    /// Reads the event; what comes back can be attempted any number of times.
-    fn read<'h>(&'h self, opened: &Opened<'_>, record: &Record) -> Result<Box<dyn Job + 'h>, DecodeError>;
+    /// Whether it has the receipt of a replay in the transaction of its effect.
+    fn writes_receipts(&self) -> bool;
+    fn attempt<'a>(
+        &'a self,
+        opened: Opened<'a>,
+        record: &'a Record,
+        replay: Option<&'a Replay>,
+    ) -> BoxFuture<'a, Result<Applied, AttemptError>>;
 }
 
-/// One event with its handler.
-pub(crate) trait Job: Send + Sync {
-    fn attempt<'a>(&'a self, outbox: &'a Outbox) -> BoxFuture<'a, Result<Outcome, HandlerError>>;
+impl fmt::Debug for dyn Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
-impl<H: Handler> Registered for H {
+pub(super) struct WithInbox<H> {
+    pub(super) handler: H,
+    pub(super) outbox: Outbox,
+}
+
+impl<H: Handler> Registered for WithInbox<H> {
     fn name(&self) -> &'static str {
         H::NAME
     }
@@ -115,119 +180,84 @@ impl<H: Handler> Registered for H {
         H::Event::TOPIC
     }
 
-    fn read<'h>(&'h self, opened: &Opened<'_>, record: &Record) -> Result<Box<dyn Job + 'h>, DecodeError> {
-        let event = Received {
-            id: opened.event_id,
-            occurred_at: opened.timestamp,
-            metadata: opened.metadata.clone(),
-            key: record.key().map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),
-            data: opened.typed::<H::Event>()?,
-        };
-        Ok(Box::new(TypedJob { handler: self, event }))
+    fn writes_receipts(&self) -> bool {
+        true
     }
-}
 
-struct TypedJob<'h, H: Handler> {
-    handler: &'h H,
-    event: Received<H::Event>,
-}
-
-impl<H: Handler> Job for TypedJob<'_, H> {
-    fn attempt<'a>(&'a self, outbox: &'a Outbox) -> BoxFuture<'a, Result<Outcome, HandlerError>> {
+    fn attempt<'a>(
+        &'a self,
+        opened: Opened<'a>,
+        record: &'a Record,
+        replay: Option<&'a Replay>,
+    ) -> BoxFuture<'a, Result<Applied, AttemptError>> {
         Box::pin(async move {
-            let event = &self.event;
+            let event: Received<H::Event> = Received::read(opened, record).map_err(AttemptError::Unreadable)?;
             let plan = match H::Plan::nothing() {
-                Some(plan) => plan,
-                None => {
-                    // Saves the outside call for what is done already; the claim below is what decides.
-                    if inbox::is_claimed(outbox.pool(), H::NAME, event.id).await? {
-                        return Ok(Outcome::Duplicate);
-                    }
-                    self.handler.prepare(event).await?
-                }
+                Some(plan) => Some(plan),
+                // Saves the outside call for what is done already; the claim below is what decides.
+                None if inbox::is_claimed(self.outbox.pool(), H::NAME, event.id).await? => None,
+                None => Some(self.handler.prepare(&event).await?),
             };
-            let mut tx = outbox.begin().await?;
+            let mut tx = self.outbox.begin().await?;
             tx.caused_by(event.id, event.metadata.correlation_id.as_deref());
-            if !inbox::claim(&mut tx, H::NAME, event.id).await? {
+            tx.tell_trace().await?;
+            let fresh = plan.is_some() && inbox::claim(&mut tx, H::NAME, event.id).await?;
+            let applied = match plan {
+                Some(plan) if fresh => {
+                    self.handler.apply(&event, plan, &mut tx).await?;
+                    Applied::Now
+                }
+                _ => Applied::Before,
+            };
+            if let Some(replay) = replay {
+                tx.publish(replay.receipt(H::NAME, applied)).await?;
+            } else if applied == Applied::Before {
                 tx.rollback().await?;
-                return Ok(Outcome::Duplicate);
+                return Ok(applied);
             }
-            self.handler.apply(event, plan, &mut tx).await?;
             tx.commit().await?;
-            Ok(Outcome::Applied)
+            Ok(applied)
         })
     }
 }
 
-impl fmt::Debug for dyn Registered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+pub(super) struct WithMemory<L> {
+    pub(super) listener: L,
+    pub(super) claims: MemoryClaims,
+}
+
+impl<L: Listener> Registered for WithMemory<L> {
+    fn name(&self) -> &'static str {
+        L::NAME
     }
-}
 
-/// A database that is away, and one that refuses: the classes of SQLSTATE that say "not now".
-fn is_outage(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| {
-            // 08 connection, 53 resources, 57P0x shutdown, 58 system, 25006 a standby after a fail-over.
-            ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) || code == "25006"
-        }),
-        _ => false,
+    fn event_type(&self) -> &'static str {
+        L::Event::TYPE
     }
-}
 
-/// Deadlocks and serialisation failures, lock and statement time-outs, and a unique row that another transaction wrote in
-/// between: nobody's outage, and seen differently by the next attempt.
-fn is_collision(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|refusal| refusal.code());
-    code.is_some_and(|code| code.starts_with("40") || ["55P03", "57014", "23505"].contains(&&*code))
-}
-
-impl From<sqlx::Error> for HandlerError {
-    fn from(error: sqlx::Error) -> Self {
-        if is_outage(&error) {
-            return Self::dependency("postgres", DatabaseFailure::new(error));
-        }
-        if is_collision(&error) {
-            return Self::retry(DatabaseFailure::new(error));
-        }
-        Self::reject("database_refused", DatabaseFailure::new(error))
+    fn topic(&self) -> &'static TopicSpec {
+        L::Event::TOPIC
     }
-}
 
-impl From<PublishError> for HandlerError {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Write { source, .. } => source.into(),
-            other => Self::reject("cannot_publish", Cause::from(other)),
-        }
+    fn writes_receipts(&self) -> bool {
+        false
     }
-}
 
-/// PostgreSQL quotes the offending row in a detail, which sqlx does not show; its message can quote a value too. What may
-/// be told is the state, the table and the constraint.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct DatabaseFailure(String);
-
-impl DatabaseFailure {
-    fn new(error: sqlx::Error) -> Self {
-        let Some(refusal) = error.as_database_error() else {
-            return Self(error.to_string());
-        };
-        let mut text = format!("the database refused with SQLSTATE {}", refusal.code().unwrap_or_default());
-        for (what, name) in [("table", refusal.table()), ("constraint", refusal.constraint())] {
-            if let Some(name) = name {
-                text.push_str(&format!(", {what} {name}"));
+    fn attempt<'a>(
+        &'a self,
+        opened: Opened<'a>,
+        record: &'a Record,
+        _: Option<&'a Replay>,
+    ) -> BoxFuture<'a, Result<Applied, AttemptError>> {
+        Box::pin(async move {
+            let id = opened.event_id;
+            if self.claims.contains(id) {
+                return Ok(Applied::Before);
             }
-        }
-        Self(text)
+            let event = Received::read(opened, record).map_err(AttemptError::Unreadable)?;
+            self.listener.hear(&event).await?;
+            self.claims.add(id);
+            Ok(Applied::Now)
+        })
     }
 }

@@ -1,20 +1,42 @@
 //! Record to effect: polled, scheduled per key, claimed in the inbox, applied in one transaction, and only then behind us.
 //!
 //! Follow a record through `poll` (a thread of its own talks to Kafka), `dispatch` (what runs next, what may be
-//! committed), `attempt` (one record with one handler: tries, waits, gives up), `dead_letter`.
+//! committed), `chunk` (records that were handed out together), `attempt` (one record with one handler: tried, made to wait,
+//! given up) or `batch` (many in one transaction), `dead_letter`. Beside the road stands `lag`, which sees from outside
+//! whether records are taken.
 
+mod assignment;
 mod attempt;
+mod batch;
+mod braking;
+mod breakers;
+mod builder;
+mod chunk;
+mod claims;
 mod consumer;
 mod dead_letter;
 mod dispatch;
+mod ends;
+mod failure;
 mod handler;
 mod housekeeping;
 mod inbox;
+mod item;
+mod lag;
+mod lane;
 mod poll;
 mod rebalance;
+mod receipt;
 mod record;
+mod status;
+mod waiting;
 
-pub use consumer::{BuildError, Consumer, ConsumerBuilder, ConsumerStatus};
-pub use handler::{Handler, Plan, Received};
+pub use batch::{BatchHandler, Batching};
+pub use builder::{BuildError, ConsumerBuilder, NoDatabase};
+pub use consumer::Consumer;
+pub use handler::{Handler, Listener, Plan, Received};
 pub use housekeeping::RetentionConfig;
 pub use inbox::forget_before;
+pub use item::{Item, Raw};
+pub use lane::Order;
+pub use status::ConsumerStatus;

@@ -14,15 +14,19 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    consumer::ConsumerStatus,
     dispatch::Event,
-    rebalance::{Assignments, Frontier},
+    rebalance::{Assignments, Frontier, Room},
+    status::ConsumerStatus,
 };
 
 /// An idle poll returns after this time to look at commits and at the shutdown.
 const IDLE: Duration = Duration::from_millis(50);
 /// While a partition is paused, its load is looked at this often.
 const PAUSED: Duration = Duration::from_millis(5);
+/// While a partition is full and not paused, its load is looked at this often.
+const FULL: Duration = Duration::from_millis(1);
+/// A dead client is polled for so long after it was told to leave: it gives its partitions back and says so to the broker.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// The same complaint of the client is logged once in this time.
 const QUIET: Duration = Duration::from_secs(30);
 
@@ -36,15 +40,23 @@ pub(super) struct Poller {
 }
 
 impl Poller {
-    /// Polls until the shutdown, then gives everything away and leaves the group.
+    /// Polls until the shutdown or until the client is dead, then gives everything away and leaves the group.
     pub(super) fn run(self) {
+        let _farewell = Farewell(self.events.clone());
         let context = Arc::clone(self.consumer.context());
         let mut complaints = Complaints::default();
-        while !self.shutdown.is_cancelled() {
+        while !self.shutdown.is_cancelled() && self.lives() {
             self.status.polled();
             self.commit(&context);
-            let patience = if context.balance(&self.consumer) { PAUSED } else { IDLE };
-            let mut records = Vec::new();
+            let patience = match context.balance(&self.consumer) {
+                Room::Free => IDLE,
+                Room::Paused => PAUSED,
+                Room::Full => {
+                    std::thread::sleep(FULL);
+                    continue;
+                }
+            };
+            let mut records = Vec::with_capacity(self.most_at_once);
             let mut patience = Some(patience);
             while records.len() < self.most_at_once {
                 // The first poll waits; then what is there already is taken along.
@@ -57,17 +69,36 @@ impl Poller {
                     }
                 }
             }
-            if !records.is_empty() {
-                metrics::counter!("kafka_consumer_messages_consumed_total").increment(records.len() as u64);
-                if self.events.send(Event::Records(records)).is_err() {
-                    break;
-                }
+            if !records.is_empty() && self.events.send(Event::Records(records)).is_err() {
+                break;
             }
         }
         context.release(&self.consumer, None);
-        // Leaving the group can take long when the coordinator is away; whoever started this thread does not wait for ever.
-        drop(self.consumer);
-        let _ = self.events.send(Event::Closed);
+        match self.consumer.client().fatal_error() {
+            // Leaving the group can take long when the coordinator is away; whoever started this thread does not wait for
+            // ever.
+            None => drop(self.consumer),
+            Some((code, reason)) => {
+                tracing::error!(%code, reason, "the Kafka consumer is dead; another takes its place");
+                self.bury();
+            }
+        }
+    }
+
+    /// librdkafka 2.12 never ends destroying a consumer after a fatal error, and keeps a core busy meanwhile. It can be made
+    /// to leave its group, so that the others need not wait for it; what is left behind then sleeps.
+    fn bury(self) {
+        self.consumer.unsubscribe();
+        let until = Instant::now() + FAREWELL;
+        while Instant::now() < until {
+            let _ = self.consumer.poll(IDLE);
+        }
+        std::mem::forget(self.consumer);
+    }
+
+    /// A client that met a fatal error does nothing more.
+    fn lives(&self) -> bool {
+        self.consumer.client().fatal_error().is_none()
     }
 
     fn commit(&self, context: &Assignments) {
@@ -79,6 +110,15 @@ impl Poller {
                 tracing::warn!(%error, "committing offsets failed; the next commit makes up for it");
             }
         }
+    }
+}
+
+/// Tells the end of the thread, even if it panics: without it nobody would build another client.
+struct Farewell(UnboundedSender<Event>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        let _ = self.0.send(Event::Closed);
     }
 }
 

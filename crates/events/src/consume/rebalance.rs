@@ -4,9 +4,10 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
+        atomic::Ordering,
         mpsc::{SyncSender, sync_channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -19,22 +20,26 @@ use rdkafka::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    consumer::ConsumerStatus,
+    assignment::Progress,
     dispatch::Event,
-    record::{Load, Record},
+    lag::Board,
+    record::{Record, Subscribed},
+    status::ConsumerStatus,
 };
-use crate::{contract::topics::TopicSpec, kafka::client::Client};
+use crate::kafka::client::Client;
 
 /// One assignment of one partition to this worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct AssignmentId(u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct AssignmentId(pub(super) u64);
 
 /// An assigned partition as the dispatcher learns of it.
 #[derive(Debug, Clone)]
 pub(super) struct Assigned {
     pub(super) id: AssignmentId,
-    pub(super) topic: Arc<str>,
+    /// Index of its topic.
+    pub(super) topic: u16,
     pub(super) partition: i32,
+    pub(super) progress: Arc<Progress>,
 }
 
 /// Up to where a partition is done: the next offset to be handled.
@@ -47,8 +52,10 @@ pub(super) struct Frontier {
 #[derive(Debug)]
 struct Slot {
     assigned: Assigned,
-    spec: &'static TopicSpec,
-    load: Arc<Load>,
+    /// Records and bytes taken since the assignment began.
+    taken: (usize, usize),
+    /// Since when it has too much in flight.
+    full_since: Option<Instant>,
     paused: bool,
     /// Records below it were seen: pausing and resuming can deliver some again.
     expected: i64,
@@ -58,13 +65,29 @@ struct Slot {
 /// partition run at once; the bytes bound memory.
 const MOST_RECORDS: usize = 5_000;
 const MOST_BYTES: usize = 8 << 20;
+/// A full partition is not polled past for this long before it is paused: pausing throws away what the client has fetched of
+/// it, and a partition that is full only because its worker is quick is below half within milliseconds.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Whether there is room for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// In all partitions.
+    Free,
+    /// Some are paused until they have.
+    Paused,
+    /// Not now: the next poll could bring records of a partition that is full.
+    Full,
+}
 
 /// The context of a consumer: its assignments.
 pub(super) struct Assignments {
     client: Client,
-    topics: Vec<(Arc<str>, &'static TopicSpec)>,
+    /// Names in Kafka, and what counts the records of each.
+    topics: Vec<(String, metrics::Counter)>,
     events: UnboundedSender<Event>,
     status: ConsumerStatus,
+    board: Board,
     /// How long running handlers may finish before a partition is given away.
     drain: Duration,
     state: Mutex<State>,
@@ -73,31 +96,42 @@ pub(super) struct Assignments {
 #[derive(Debug, Default)]
 struct State {
     slots: Vec<Slot>,
-    last_id: u64,
     /// Where the last record was found: records come in runs.
     hint: usize,
 }
 
 impl Assignments {
     pub(super) fn new(
-        topics: Vec<(Arc<str>, &'static TopicSpec)>,
+        group: &str,
+        topics: &[Subscribed],
         events: UnboundedSender<Event>,
         status: ConsumerStatus,
+        board: Board,
         drain: Duration,
     ) -> Self {
-        Self { client: Client::default(), topics, events, status, drain, state: Mutex::default() }
+        let consumed = |topic: &Subscribed| {
+            let labels = [("group", group.to_owned()), ("topic", topic.spec.name.to_owned())];
+            metrics::counter!("kafka_consumer_messages_consumed_total", &labels)
+        };
+        let topics = topics.iter().map(|topic| (topic.name.clone(), consumed(topic))).collect();
+        Self { client: Client::default(), topics, events, status, board, drain, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn name(&self, assigned: &Assigned) -> &str {
+        &self.topics[usize::from(assigned.topic)].0
+    }
+
     /// Copies a record for the dispatcher; `None` for one that is not ours any more or was taken before.
     pub(super) fn take(&self, message: &BorrowedMessage<'_>) -> Option<(AssignmentId, Record)> {
         use rdkafka::Message as _;
         let mut state = self.state();
-        let is_it =
-            |slot: &Slot| slot.assigned.partition == message.partition() && *slot.assigned.topic == *message.topic();
+        let is_it = |slot: &Slot| {
+            slot.assigned.partition == message.partition() && self.name(&slot.assigned) == message.topic()
+        };
         if !state.slots.get(state.hint).is_some_and(is_it) {
             state.hint = state.slots.iter().position(is_it)?;
         }
@@ -107,21 +141,39 @@ impl Assignments {
             return None;
         }
         slot.expected = message.offset() + 1;
-        Some((slot.assigned.id, Record::copy(message, &slot.assigned.topic, slot.spec, &slot.load)))
+        let record = Record::copy(message, slot.assigned.topic);
+        slot.taken.0 += 1;
+        slot.taken.1 += record.size();
+        self.topics[usize::from(slot.assigned.topic)].1.increment(1);
+        Some((slot.assigned.id, record))
     }
 
-    /// Pauses what has too much in flight and resumes what has not. Returns whether anything is paused.
-    pub(super) fn balance(&self, consumer: &BaseConsumer<Self>) -> bool {
+    /// Pauses what has too much in flight for long, and resumes what has not.
+    pub(super) fn balance(&self, consumer: &BaseConsumer<Self>) -> Room {
         let mut state = self.state();
         let (mut pause, mut resume) = (TopicPartitionList::new(), TopicPartitionList::new());
+        let mut room = Room::Free;
         for slot in &mut state.slots {
-            let (records, bytes) = (slot.load.records(), slot.load.bytes());
-            if !slot.paused && (records > MOST_RECORDS || bytes > MOST_BYTES) {
-                slot.paused = true;
-                pause.add_partition(&slot.assigned.topic, slot.assigned.partition);
-            } else if slot.paused && records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2 {
-                slot.paused = false;
-                resume.add_partition(&slot.assigned.topic, slot.assigned.partition);
+            let progress = &slot.assigned.progress;
+            progress.taken.store(slot.taken.0, Ordering::Relaxed);
+            let records = slot.taken.0 - progress.records.load(Ordering::Relaxed);
+            let bytes = slot.taken.1 - progress.bytes.load(Ordering::Relaxed);
+            let name = &self.topics[usize::from(slot.assigned.topic)].0;
+            if slot.paused {
+                if records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2 {
+                    slot.paused = false;
+                    resume.add_partition(name, slot.assigned.partition);
+                }
+            } else if records <= MOST_RECORDS && bytes <= MOST_BYTES {
+                slot.full_since = None;
+            } else if slot.full_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+                room = Room::Full;
+            } else {
+                (slot.paused, slot.full_since) = (true, None);
+                pause.add_partition(name, slot.assigned.partition);
+            }
+            if slot.paused && room == Room::Free {
+                room = Room::Paused;
             }
         }
         for (list, outcome) in [(&pause, consumer.pause(&pause)), (&resume, consumer.resume(&resume))] {
@@ -131,7 +183,7 @@ impl Assignments {
                 tracing::warn!(%error, "pausing or resuming partitions failed");
             }
         }
-        state.slots.iter().any(|slot| slot.paused)
+        room
     }
 
     /// Of these frontiers, those whose assignment is the present one.
@@ -140,7 +192,7 @@ impl Assignments {
         let mut list = TopicPartitionList::new();
         for frontier in frontiers {
             if state.slots.iter().any(|slot| slot.assigned.id == frontier.of.id) {
-                add(&mut list, frontier);
+                self.add(&mut list, frontier);
             }
         }
         list
@@ -152,12 +204,13 @@ impl Assignments {
         let gone = {
             let mut state = self.state();
             let leaves = |slot: &Slot| {
-                partitions
-                    .is_none_or(|list| list.find_partition(&slot.assigned.topic, slot.assigned.partition).is_some())
+                partitions.is_none_or(|list| {
+                    list.find_partition(self.name(&slot.assigned), slot.assigned.partition).is_some()
+                })
             };
             let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut state.slots).into_iter().partition(leaves);
             state.slots = stay;
-            self.status.assigned(state.slots.len());
+            self.tell(&state);
             gone
         };
         if gone.is_empty() {
@@ -178,7 +231,7 @@ impl Assignments {
             return;
         }
         let mut list = TopicPartitionList::new();
-        frontiers.iter().for_each(|frontier| add(&mut list, frontier));
+        frontiers.iter().for_each(|frontier| self.add(&mut list, frontier));
         if list.count() > 0
             && let Err(error) = consumer.commit(&list, CommitMode::Sync)
         {
@@ -186,20 +239,31 @@ impl Assignments {
         }
     }
 
+    fn add(&self, list: &mut TopicPartitionList, frontier: &Frontier) {
+        // Cannot fail for an offset that is a number.
+        let offset = Offset::Offset(frontier.next);
+        let _ = list.add_partition_offset(self.name(&frontier.of), frontier.of.partition, offset);
+    }
+
+    fn tell(&self, state: &State) {
+        self.status.assigned(state.slots.len());
+        self.board.show(state.slots.iter().map(|slot| slot.assigned.clone()).collect());
+    }
+
     fn assign(&self, partitions: &TopicPartitionList) {
         let mut state = self.state();
         let mut news = Vec::new();
         for element in partitions.elements() {
-            let Some((topic, spec)) = self.topics.iter().find(|(name, _)| **name == *element.topic()) else {
+            let Some(topic) = self.topics.iter().position(|(name, _)| *name == *element.topic()) else {
                 continue;
             };
-            state.last_id += 1;
-            let id = AssignmentId(state.last_id);
-            let assigned = Assigned { id, topic: Arc::clone(topic), partition: element.partition() };
+            let id = self.board.next_id();
+            let (topic, partition) = (topic as u16, element.partition());
+            let assigned = Assigned { id, topic, partition, progress: Arc::default() };
             news.push(assigned.clone());
-            state.slots.push(Slot { assigned, spec, load: Arc::default(), paused: false, expected: 0 });
+            state.slots.push(Slot { assigned, taken: (0, 0), full_since: None, paused: false, expected: 0 });
         }
-        self.status.assigned(state.slots.len());
+        self.tell(&state);
         // The dispatcher ends after this thread; without it there is nobody to tell.
         let _ = self.events.send(Event::Assigned(news));
     }
@@ -207,11 +271,6 @@ impl Assignments {
 
 /// The reply of the dispatcher to a revocation.
 pub(super) type Booked = SyncSender<Vec<Frontier>>;
-
-fn add(list: &mut TopicPartitionList, frontier: &Frontier) {
-    // Cannot fail for an offset that is a number.
-    let _ = list.add_partition_offset(&frontier.of.topic, frontier.of.partition, Offset::Offset(frontier.next));
-}
 
 impl ClientContext for Assignments {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -1,95 +1,134 @@
-//! A record as the engine carries it, and the load that it puts on its partition while it is carried.
+//! A record as the engine carries it: one allocation, whatever it holds.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
-
+use opentelemetry::propagation::Extractor;
 use rdkafka::{
     Message,
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::contract::{codec::Coordinates, headers::Headers, topics::TopicSpec};
+use crate::contract::{codec::Coordinates, topics::TopicSpec};
 
-/// What is in flight of one partition. The poll thread adds, whoever drops a record subtracts.
-#[derive(Debug, Default)]
-pub(super) struct Load {
-    records: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-impl Load {
-    pub(super) fn records(&self) -> usize {
-        self.records.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
-    }
+/// A topic of this consumer; records name it by its place in the list.
+#[derive(Debug, Clone)]
+pub struct Subscribed {
+    /// The name in Kafka.
+    pub(crate) name: String,
+    pub(crate) spec: &'static TopicSpec,
 }
 
 /// A record, copied out of the client's memory.
 #[derive(Debug)]
-pub(crate) struct Record {
-    pub(super) topic: Arc<str>,
-    pub(super) spec: &'static TopicSpec,
+pub struct Record {
+    /// Index of its topic.
+    pub(super) topic: u16,
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) timestamp_ms: Option<i64>,
-    /// Key and payload, one after the other.
-    bytes: Box<[u8]>,
-    key: Option<usize>,
-    has_payload: bool,
-    pub(super) headers: Headers,
-    load: Arc<Load>,
+    /// Key, payload and headers, one after the other.
+    bytes: Vec<u8>,
+    /// Lengths; -1 for what it does not have. Kafka's own are 32 bits with a sign.
+    key: i32,
+    payload: i32,
 }
 
+/// A header takes about this much; more costs another allocation and no more.
+const HEADER: usize = 64;
+
 impl Record {
-    pub(super) fn copy(
-        message: &BorrowedMessage<'_>,
-        topic: &Arc<str>,
-        spec: &'static TopicSpec,
-        load: &Arc<Load>,
-    ) -> Self {
-        let (key, payload) = (message.key(), message.payload());
-        let bytes = [key.unwrap_or_default(), payload.unwrap_or_default()].concat().into_boxed_slice();
-        let headers = message.headers().map(|headers| {
-            let pairs = headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()));
-            Headers::new(pairs.collect())
-        });
-        load.records.fetch_add(1, Ordering::Relaxed);
-        load.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+    pub(super) fn copy(message: &BorrowedMessage<'_>, topic: u16) -> Self {
+        let (key, payload, headers) = (message.key(), message.payload(), message.headers());
+        let count = headers.map_or(0, |headers| headers.count());
+        let (own, value) = (key.unwrap_or_default(), payload.unwrap_or_default());
+        let mut bytes = Vec::with_capacity(own.len() + value.len() + count * HEADER);
+        bytes.extend_from_slice(own);
+        bytes.extend_from_slice(value);
+        for header in headers.iter().flat_map(|headers| headers.iter()) {
+            for part in [header.key.as_bytes(), header.value.unwrap_or_default()] {
+                bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
+                bytes.extend_from_slice(part);
+            }
+        }
+        let length = |part: Option<&[u8]>| part.map_or(-1, |part| part.len() as i32);
         Self {
-            topic: Arc::clone(topic),
-            spec,
+            topic,
             partition: message.partition(),
             offset: message.offset(),
             timestamp_ms: message.timestamp().to_millis(),
             bytes,
-            key: key.map(<[u8]>::len),
-            has_payload: payload.is_some(),
-            headers: headers.unwrap_or_default(),
-            load: Arc::clone(load),
+            key: length(key),
+            payload: length(payload),
         }
     }
 
+    /// What it weighs, for back-pressure.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn key(&self) -> Option<&[u8]> {
-        self.key.map(|length| &self.bytes[..length])
+        (self.key >= 0).then(|| &self.bytes[..self.key as usize])
     }
 
     pub(super) fn payload(&self) -> Option<&[u8]> {
-        self.has_payload.then(|| &self.bytes[self.key.unwrap_or(0)..])
+        (self.payload >= 0).then(|| &self.bytes[self.payload_begins()..self.headers_begin()])
     }
 
-    pub(super) fn coordinates(&self) -> Coordinates<'_> {
-        Coordinates { topic: &self.topic, partition: self.partition, offset: self.offset }
+    pub(super) fn headers(&self) -> RecordHeaders<'_> {
+        RecordHeaders(&self.bytes[self.headers_begin()..])
+    }
+
+    pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {
+        Coordinates { topic: &topic.name, partition: self.partition, offset: self.offset }
+    }
+
+    fn payload_begins(&self) -> usize {
+        self.key.max(0) as usize
+    }
+
+    fn headers_begin(&self) -> usize {
+        self.payload_begins() + self.payload.max(0) as usize
     }
 }
 
-impl Drop for Record {
-    fn drop(&mut self) {
-        self.load.records.fetch_sub(1, Ordering::Relaxed);
-        self.load.bytes.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+/// The headers of a record, names and bytes as they came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecordHeaders<'a>(&'a [u8]);
+
+impl<'a> RecordHeaders<'a> {
+    /// The last value of `name` that is text; a later header of a name overrides an earlier one.
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.filter(|(header, _)| *header == name.as_bytes()).last()?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// Names and values in their order. librdkafka refuses names that are no text before they get here.
+    pub(super) fn pairs(self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        self.map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    fn part(&mut self) -> Option<&'a [u8]> {
+        let (length, rest) = self.0.split_first_chunk::<4>()?;
+        let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        self.0 = rest;
+        Some(part)
+    }
+}
+
+/// For the trace context.
+impl Extractor for RecordHeaders<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.text(key)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.pairs().map(|(name, _)| name).collect()
+    }
+}
+
+impl<'a> Iterator for RecordHeaders<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.part()?, self.part()?))
     }
 }

@@ -32,6 +32,8 @@ pub const TRACESTATE: &str = "tracestate";
 
 /// On a replay: the only consumer group that handles the record.
 pub const TARGET_GROUP: &str = "x-target-group";
+/// On a replay: the only handler of that group, where it has several for the event.
+pub const TARGET_HANDLER: &str = "x-target-handler";
 /// On a replay: the dead letter that is replayed.
 pub const DEAD_LETTER_ID: &str = "x-dead-letter-id";
 /// On a replay: the run that it belongs to.

@@ -1,6 +1,6 @@
 //! Why a piece of work was not done, in the five categories that decide what happens to it.
 
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 /// The category of a failure. It is part of a dead letter's fingerprint and of the metrics' labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,8 +48,9 @@ pub enum HandlerError {
     Retry {
         /// Only [`Category::Timeout`], [`Category::Dependency`] and [`Category::Processing`] make sense here.
         category: Category,
-        /// The outside system that is to blame, where one is.
-        dependency: Option<&'static str>,
+        /// The outside system that is to blame, where one is; its breaker counts this. A name of the installation such as
+        /// `postgres` or a host, never of a caller: it becomes a label of metrics.
+        dependency: Option<Cow<'static, str>>,
         /// What went wrong.
         source: Cause,
     },
@@ -76,8 +77,8 @@ impl HandlerError {
     }
 
     /// The outside system `name` is away or failing.
-    pub fn dependency(name: &'static str, source: impl Into<Cause>) -> Self {
-        Self::Retry { category: Category::Dependency, dependency: Some(name), source: source.into() }
+    pub fn dependency(name: impl Into<Cow<'static, str>>, source: impl Into<Cause>) -> Self {
+        Self::Retry { category: Category::Dependency, dependency: Some(name.into()), source: source.into() }
     }
 
     /// A limit in time was passed.
@@ -85,10 +86,24 @@ impl HandlerError {
         Self::Retry { category: Category::Timeout, dependency: None, source: source.into() }
     }
 
+    /// The outside system `name` did not answer in time. It may only be slow with this one, so it is counted; but so
+    /// does one that is away, so its breaker learns of it.
+    pub fn timeout_of(name: impl Into<Cow<'static, str>>, source: impl Into<Cause>) -> Self {
+        Self::Retry { category: Category::Timeout, dependency: Some(name.into()), source: source.into() }
+    }
+
     /// The category of this failure.
     pub fn category(&self) -> Category {
         match self {
             Self::Retry { category, .. } | Self::Reject { category, .. } => *category,
+        }
+    }
+
+    /// The outside system that is to blame, where one is.
+    pub fn blames(&self) -> Option<&Cow<'static, str>> {
+        match self {
+            Self::Retry { dependency, .. } => dependency.as_ref(),
+            Self::Reject { .. } => None,
         }
     }
 

@@ -60,6 +60,11 @@ impl<P: Copy> Ledger<P> {
         self.frontier
     }
 
+    /// The oldest position that is not done.
+    pub fn oldest_open(&self) -> Option<P> {
+        self.entries.front().map(|(position, _)| *position)
+    }
+
     /// How many positions were charged and are not behind the frontier.
     pub fn open(&self) -> usize {
         self.entries.len()

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::error::Category;
-
 /// How the delay grows from one attempt to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
@@ -28,7 +26,7 @@ pub struct RetryPolicy {
     pub max_delay: Duration,
     /// Attempts in all, the first one included; 0 means as 1.
     pub max_attempts: u32,
-    /// No attempt starts later than this after the first failure.
+    /// No attempt starts once the attempts and the waits between them have taken this long.
     pub total: Duration,
 }
 
@@ -56,23 +54,21 @@ pub enum Decision {
 }
 
 impl RetryPolicy {
-    /// One attempt and no more.
+    /// One attempt and no more, but for what does not count.
     pub const NEVER: Self = Self {
         backoff: Backoff::None,
-        base: Duration::ZERO,
-        max_delay: Duration::ZERO,
+        base: Duration::from_millis(100),
+        max_delay: Duration::from_millis(100),
         max_attempts: 1,
         total: Duration::ZERO,
     };
 
-    /// Decides after `attempts` failed attempts, `elapsed` after the first failure. `jitter` is a uniform random number
+    /// Decides after a failure. `attempts` counts the failed attempts that count, which took `spent` with the waits between
+    /// them; 0 is a failure that does not count, which is tried again whatever the limits. `jitter` is a uniform random number
     /// in `0.0..1.0`.
-    ///
-    /// An outage is not a poison pill: [`Category::Dependency`] is retried for as long as it lasts, whatever the limits.
-    pub fn decide(&self, category: Category, attempts: u32, elapsed: Duration, jitter: f64) -> Decision {
-        let outage = category == Category::Dependency;
-        let spent = attempts >= self.max_attempts || elapsed >= self.total || self.backoff == Backoff::None;
-        if spent && !outage {
+    pub fn decide(&self, attempts: u32, spent: Duration, jitter: f64) -> Decision {
+        let limits_are_reached = attempts >= self.max_attempts || spent >= self.total || self.backoff == Backoff::None;
+        if attempts > 0 && limits_are_reached {
             return Decision::GiveUp;
         }
         Decision::After(self.delay(attempts, jitter))
@@ -83,8 +79,8 @@ impl RetryPolicy {
         let full = match self.backoff {
             Backoff::Exponential => self.base.saturating_mul(1_u32.checked_shl(step - 1).unwrap_or(u32::MAX)),
             Backoff::Linear => self.base.saturating_mul(step),
-            // A policy without retries still has to wait out an outage.
-            Backoff::Fixed | Backoff::None => self.base.max(Duration::from_millis(100)),
+            // Without retries there is still the wait after what does not count.
+            Backoff::Fixed | Backoff::None => self.base,
         };
         let capped = full.min(self.max_delay.max(self.base));
         match self.backoff {
@@ -103,22 +99,23 @@ mod tests {
     #[test]
     fn the_first_attempt_counts() {
         let policy = RetryPolicy { max_attempts: 2, ..Default::default() };
-        assert!(matches!(policy.decide(Category::Processing, 1, SECOND, 0.5), Decision::After(_)));
-        assert_eq!(policy.decide(Category::Processing, 2, SECOND, 0.5), Decision::GiveUp);
+        assert!(matches!(policy.decide(1, SECOND, 0.5), Decision::After(_)));
+        assert_eq!(policy.decide(2, SECOND, 0.5), Decision::GiveUp);
     }
 
     #[test]
-    fn an_outage_is_waited_out_whatever_the_limits() {
+    fn a_failure_that_does_not_count_is_tried_again_whatever_the_limits() {
         for policy in [RetryPolicy::default(), RetryPolicy::NEVER] {
-            let decision = policy.decide(Category::Dependency, 1_000, 100_000 * SECOND, 1.0);
-            assert!(matches!(decision, Decision::After(_)), "{decision:?}");
+            let decision = policy.decide(0, Duration::ZERO, 1.0);
+            assert_eq!(decision, Decision::After(Duration::from_millis(100)));
         }
+        assert_eq!(RetryPolicy::NEVER.decide(1, Duration::ZERO, 1.0), Decision::GiveUp);
     }
 
     #[test]
     fn the_total_limit_ends_it() {
         let policy = RetryPolicy { max_attempts: 100, ..Default::default() };
-        assert_eq!(policy.decide(Category::Timeout, 3, 300 * SECOND, 0.5), Decision::GiveUp);
+        assert_eq!(policy.decide(3, 300 * SECOND, 0.5), Decision::GiveUp);
     }
 
     #[test]

@@ -1,16 +1,51 @@
-//! Which record runs next. Records of one lane run one after the other in the order in which they came; lanes take turns;
-//! never more than the cap run at once. A lane that waits for its retry holds no place.
+//! Which pieces of work run next. Pieces of one lane run one after the other in the order in which they came; lanes take
+//! turns; never more lanes than the cap run at once. A lane that waits holds no place.
 //!
-//! A lane is whatever has to stay in order: a record key within its partition, or a whole partition.
+//! A lane is whatever has to stay in order: a record key within its partition, or a whole partition. Pieces are handed out
+//! several at once, because handing over costs more than a quick piece of work: of one lane in their order and together.
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::Hash,
+    hash::{BuildHasher, Hash, RandomState},
 };
+
+/// The queue of a lane. Most lanes hold one piece, which needs no allocation.
+#[derive(Debug)]
+struct Queue<T> {
+    first: Option<T>,
+    rest: VecDeque<T>,
+}
+
+impl<T> Queue<T> {
+    fn of(work: T) -> Self {
+        Self { first: Some(work), rest: VecDeque::new() }
+    }
+
+    fn push_back(&mut self, work: T) {
+        match self.first {
+            None => self.first = Some(work),
+            Some(_) => self.rest.push_back(work),
+        }
+    }
+
+    fn push_front(&mut self, work: T) {
+        if let Some(second) = self.first.replace(work) {
+            self.rest.push_front(second);
+        }
+    }
+
+    fn pop_front(&mut self) -> Option<T> {
+        std::mem::replace(&mut self.first, self.rest.pop_front())
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+}
 
 #[derive(Debug)]
 struct Lane<T> {
-    queue: VecDeque<T>,
+    queue: Queue<T>,
     state: State,
 }
 
@@ -20,64 +55,79 @@ enum State {
     Ready,
     /// Its head was handed out and counts against the cap.
     Running,
-    /// Its head was handed out and waits for a retry; does not count.
-    Parked,
+    /// Running, and forgotten: what is handed out is the last of it.
+    Leaving,
+    /// Its head is to run again later; it holds no place.
+    Waiting,
 }
 
 /// The scheduler. `K` names a lane, `T` is a piece of work.
 #[derive(Debug)]
-pub struct Scheduler<K, T> {
-    lanes: HashMap<K, Lane<T>>,
+pub struct Scheduler<K, T, S = RandomState> {
+    lanes: HashMap<K, Lane<T>, S>,
     ready: VecDeque<K>,
-    running: usize,
     cap: usize,
-    parked: usize,
+    running: usize,
+    waiting: usize,
+    queued: usize,
 }
 
-impl<K: Eq + Hash + Clone, T> Scheduler<K, T> {
-    /// A scheduler that lets at most `cap` pieces run at once (at least one).
+impl<K: Eq + Hash + Clone, T, S: BuildHasher + Default> Scheduler<K, T, S> {
+    /// A scheduler that lets at most `cap` lanes run at once (at least one).
     pub fn new(cap: usize) -> Self {
-        Self { lanes: HashMap::new(), ready: VecDeque::new(), running: 0, cap: cap.max(1), parked: 0 }
+        Self { lanes: HashMap::default(), ready: VecDeque::new(), cap: cap.max(1), running: 0, waiting: 0, queued: 0 }
     }
 
     /// Queues a piece of work behind everything of its lane.
     pub fn push(&mut self, key: K, work: T) {
         if let Some(lane) = self.lanes.get_mut(&key) {
             lane.queue.push_back(work);
+            self.queued += usize::from(lane.state != State::Waiting);
             return;
         }
+        self.queued += 1;
         self.ready.push_back(key.clone());
-        self.lanes.insert(key, Lane { queue: VecDeque::from([work]), state: State::Ready });
+        self.lanes.insert(key, Lane { queue: Queue::of(work), state: State::Ready });
     }
 
-    /// Hands out the next piece of work, if one may run now.
-    pub fn take_next(&mut self) -> Option<(K, T)> {
-        while self.running < self.cap {
-            let key = self.ready.pop_front()?;
-            let Some(lane) = self.lanes.get_mut(&key) else {
-                continue;
-            };
-            let Some(work) = lane.queue.pop_front() else {
-                continue;
-            };
+    /// Hands out what may run now, at most `most` pieces. What it takes of a lane stands together in `out`; the lane is
+    /// shut until [`Self::finish`] or [`Self::wait`].
+    pub fn take(&mut self, most: usize, out: &mut Vec<(K, T)>) {
+        while self.running < self.cap && out.len() < most {
+            let Some(key) = self.ready.pop_front() else { return };
+            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let before = out.len();
+            while out.len() < most
+                && let Some(work) = lane.queue.pop_front()
+            {
+                out.push((key.clone(), work));
+            }
+            self.queued -= out.len() - before;
             lane.state = State::Running;
             self.running += 1;
-            return Some((key, work));
         }
-        None
     }
 
-    /// The piece that was handed out for this lane is finished: the next one of the lane may run.
-    pub fn finish(&mut self, key: &K) {
-        let Some(lane) = self.lanes.get_mut(key) else {
-            return;
-        };
-        match lane.state {
-            State::Running => self.running -= 1,
-            State::Parked => self.parked -= 1,
-            State::Ready => return,
+    /// Pieces of a lane that were handed out and did not run stand first in it again, in the order given.
+    pub fn put_back(&mut self, key: &K, works: impl DoubleEndedIterator<Item = T>) {
+        if let Some(lane) = self.lanes.get_mut(key)
+            && lane.state == State::Running
+        {
+            for work in works.rev() {
+                lane.queue.push_front(work);
+                self.queued += 1;
+            }
         }
-        if lane.queue.is_empty() {
+    }
+
+    /// What was handed out of this lane is finished: the next piece may run.
+    pub fn finish(&mut self, key: &K) {
+        let Some(lane) = self.lanes.get_mut(key) else { return };
+        if !matches!(lane.state, State::Running | State::Leaving) {
+            return;
+        }
+        self.running -= 1;
+        if lane.state == State::Leaving || lane.queue.len() == 0 {
             self.lanes.remove(key);
         } else {
             lane.state = State::Ready;
@@ -85,57 +135,74 @@ impl<K: Eq + Hash + Clone, T> Scheduler<K, T> {
         }
     }
 
-    /// The piece that was handed out for this lane waits for its retry: its place is free for others, the lane stays shut.
-    pub fn park(&mut self, key: &K) {
-        if let Some(lane) = self.lanes.get_mut(key)
-            && lane.state == State::Running
-        {
-            lane.state = State::Parked;
-            self.running -= 1;
-            self.parked += 1;
+    /// What was handed out of this lane was put back to run later: its place is free for others, the lane stays shut.
+    /// Returns whether there is anything to [`Self::wake`].
+    pub fn wait(&mut self, key: &K) -> bool {
+        match self.lanes.get_mut(key) {
+            Some(lane) if lane.state == State::Running => {
+                lane.state = State::Waiting;
+                self.running -= 1;
+                self.waiting += 1;
+                self.queued -= lane.queue.len();
+                true
+            }
+            _ => {
+                self.finish(key);
+                false
+            }
         }
     }
 
-    /// The parked piece goes on; it counts again, even if that passes the cap for a moment.
-    pub fn resume(&mut self, key: &K) {
+    /// A waiting lane may run again; it takes its turn behind those that are ready.
+    pub fn wake(&mut self, key: &K) {
         if let Some(lane) = self.lanes.get_mut(key)
-            && lane.state == State::Parked
+            && lane.state == State::Waiting
         {
-            lane.state = State::Running;
-            self.running += 1;
-            self.parked -= 1;
+            lane.state = State::Ready;
+            self.waiting -= 1;
+            self.queued += lane.queue.len();
+            self.ready.push_back(key.clone());
         }
     }
 
-    /// Forgets all queued work for which `gone` holds; what was handed out is still to be finished. Returns how many.
-    pub fn forget(&mut self, gone: impl Fn(&K) -> bool) -> usize {
-        let mut forgotten = 0;
+    /// Forgets all queued work for which `gone` holds; what was handed out is still to be finished.
+    pub fn forget(&mut self, gone: impl Fn(&K) -> bool) {
         self.lanes.retain(|key, lane| {
             if !gone(key) {
                 return true;
             }
-            forgotten += lane.queue.len();
-            lane.queue.clear();
-            lane.state != State::Ready
+            match lane.state {
+                State::Waiting => self.waiting -= 1,
+                _ => self.queued -= lane.queue.len(),
+            }
+            lane.queue = Queue { first: None, rest: VecDeque::new() };
+            let runs = lane.state == State::Running || lane.state == State::Leaving;
+            lane.state = State::Leaving;
+            runs
         });
         let lanes = &self.lanes;
         self.ready.retain(|key| lanes.contains_key(key));
-        forgotten
     }
 
-    /// How many pieces run now.
+    /// How many lanes run now.
     pub fn running(&self) -> usize {
         self.running
     }
 
-    /// How many lanes wait for a retry.
-    pub fn parked(&self) -> usize {
-        self.parked
+    /// How many lanes wait to run again.
+    pub fn waiting(&self) -> usize {
+        self.waiting
     }
 
-    /// How many pieces of the lanes for which `of` holds are handed out and not finished.
+    /// How many pieces are queued in lanes that do not wait.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// How many of the lanes for which `of` holds are handed out.
     pub fn handed_out(&self, of: impl Fn(&K) -> bool) -> usize {
-        self.lanes.iter().filter(|(key, lane)| lane.state != State::Ready && of(key)).count()
+        let out = |lane: &Lane<T>| matches!(lane.state, State::Running | State::Leaving);
+        self.lanes.iter().filter(|(key, lane)| out(lane) && of(key)).count()
     }
 }
 
@@ -145,16 +212,22 @@ mod tests {
 
     use super::*;
 
+    fn take(scheduler: &mut Scheduler<&'static str, u32>, most: usize) -> Vec<(&'static str, u32)> {
+        let mut out = Vec::new();
+        scheduler.take(most, &mut out);
+        out
+    }
+
     #[test]
-    fn a_lane_runs_in_order_and_one_at_a_time() {
+    fn a_lane_runs_in_order_and_is_shut_while_it_runs() {
         let mut scheduler = Scheduler::new(8);
         for work in 1..=3 {
             scheduler.push("a", work);
         }
-        assert_eq!(scheduler.take_next(), Some(("a", 1)));
-        assert_eq!(scheduler.take_next(), None);
+        assert_eq!(take(&mut scheduler, 2), [("a", 1), ("a", 2)]);
+        assert_eq!(take(&mut scheduler, 2), []);
         scheduler.finish(&"a");
-        assert_eq!(scheduler.take_next(), Some(("a", 2)));
+        assert_eq!(take(&mut scheduler, 2), [("a", 3)]);
     }
 
     #[test]
@@ -164,26 +237,26 @@ mod tests {
             scheduler.push("busy", work);
         }
         scheduler.push("quiet", 0);
-        let first = scheduler.take_next().map(|(key, _)| key);
-        assert_eq!(first, Some("busy"));
+        assert_eq!(take(&mut scheduler, 1), [("busy", 0)]);
         scheduler.finish(&"busy");
-        assert_eq!(scheduler.take_next().map(|(key, _)| key), Some("quiet"));
+        assert_eq!(take(&mut scheduler, 1), [("quiet", 0)]);
     }
 
     #[test]
-    fn a_parked_lane_frees_its_place_and_keeps_its_order() {
+    fn a_waiting_lane_frees_its_place_and_keeps_its_order() {
         let mut scheduler = Scheduler::new(1);
-        scheduler.push("a", 1);
-        scheduler.push("a", 2);
+        for work in 1..=3 {
+            scheduler.push("a", work);
+        }
         scheduler.push("b", 1);
-        assert_eq!(scheduler.take_next(), Some(("a", 1)));
-        scheduler.park(&"a");
-        assert_eq!(scheduler.take_next(), Some(("b", 1)));
+        assert_eq!(take(&mut scheduler, 2), [("a", 1), ("a", 2)]);
+        scheduler.put_back(&"a", [1, 2].into_iter());
+        assert!(scheduler.wait(&"a"));
+        assert_eq!(take(&mut scheduler, 9), [("b", 1)]);
         scheduler.finish(&"b");
-        assert_eq!(scheduler.take_next(), None, "the parked lane stays shut");
-        scheduler.resume(&"a");
-        scheduler.finish(&"a");
-        assert_eq!(scheduler.take_next(), Some(("a", 2)));
+        assert_eq!(take(&mut scheduler, 9), [], "the waiting lane stays shut");
+        scheduler.wake(&"a");
+        assert_eq!(take(&mut scheduler, 9), [("a", 1), ("a", 2), ("a", 3)]);
     }
 
     #[test]
@@ -193,55 +266,92 @@ mod tests {
             scheduler.push("gone", work);
         }
         scheduler.push("stays", 0);
-        assert_eq!(scheduler.take_next(), Some(("gone", 0)));
-        assert_eq!(scheduler.forget(|key| *key == "gone"), 2);
-        assert_eq!(scheduler.handed_out(|key| *key == "gone"), 1);
-        scheduler.finish(&"gone");
-        assert_eq!(scheduler.take_next(), Some(("stays", 0)));
+        assert_eq!(take(&mut scheduler, 1), [("gone", 0)]);
+        scheduler.forget(|key| *key == "gone");
+        assert_eq!((scheduler.handed_out(|key| *key == "gone"), scheduler.queued()), (1, 1));
+        scheduler.put_back(&"gone", [0].into_iter());
+        assert!(!scheduler.wait(&"gone"));
+        assert_eq!(take(&mut scheduler, 9), [("stays", 0)]);
         scheduler.finish(&"stays");
-        assert_eq!((scheduler.take_next(), scheduler.running()), (None, 0));
+        assert_eq!((take(&mut scheduler, 9), scheduler.running(), scheduler.queued()), (vec![], 0, 0));
     }
 
     proptest! {
         /// Whatever the interleaving: the cap holds, each lane is in order, nothing is lost and nothing runs twice.
         #[test]
         fn it_behaves_as_one_queue_per_lane(
-            steps in proptest::collection::vec((0_u8..4, 0_u8..5), 1..300),
+            steps in proptest::collection::vec((0_u8..6, 0_u8..5), 1..300),
             cap in 1_usize..5,
         ) {
-            let mut scheduler = Scheduler::new(cap);
+            let mut scheduler: Scheduler<u8, u32> = Scheduler::new(cap);
             let mut pushed: HashMap<u8, u32> = HashMap::new();
             let mut ran: HashMap<u8, u32> = HashMap::new();
-            let mut out: Vec<u8> = Vec::new();
-            let mut parked: Vec<u8> = Vec::new();
-            for (action, lane) in steps {
+            let mut out: Vec<(u8, Vec<u32>)> = Vec::new();
+            let mut waiting: Vec<u8> = Vec::new();
+            for (action, number) in steps {
                 match action {
                     0 | 1 => {
-                        let number = pushed.entry(lane).or_default();
-                        scheduler.push(lane, *number);
-                        *number += 1;
+                        let next = pushed.entry(number).or_default();
+                        scheduler.push(number, *next);
+                        *next += 1;
                     }
-                    2 => if let Some((lane, number)) = scheduler.take_next() {
-                        prop_assert!(!out.contains(&lane) && !parked.contains(&lane));
-                        let expected = ran.entry(lane).or_default();
-                        prop_assert_eq!(*expected, number);
-                        *expected += 1;
-                        out.push(lane);
+                    2 => {
+                        let mut taken = Vec::new();
+                        scheduler.take(usize::from(number) + 1, &mut taken);
+                        prop_assert!(taken.len() <= usize::from(number) + 1);
+                        for (lane, work) in taken {
+                            match out.last_mut() {
+                                Some((last, works)) if *last == lane => works.push(work),
+                                _ => {
+                                    prop_assert!(!waiting.contains(&lane) && out.iter().all(|(other, _)| *other != lane));
+                                    out.push((lane, vec![work]));
+                                }
+                            }
+                        }
+                    }
+                    3 => if let Some((lane, works)) = out.pop() {
+                        scheduler.put_back(&lane, works.into_iter());
+                        prop_assert!(scheduler.wait(&lane));
+                        waiting.push(lane);
                     },
-                    _ if lane == 0 => if let Some(lane) = out.pop() { scheduler.park(&lane); parked.push(lane); },
-                    _ if lane == 1 => if let Some(lane) = parked.pop() { scheduler.finish(&lane); },
-                    _ => if let Some(lane) = out.pop() { scheduler.finish(&lane); },
+                    4 => if let Some(lane) = waiting.pop() { scheduler.wake(&lane); },
+                    _ => if let Some((lane, works)) = out.pop() {
+                        for work in works {
+                            let expected = ran.entry(lane).or_default();
+                            prop_assert_eq!(*expected, work);
+                            *expected += 1;
+                        }
+                        scheduler.finish(&lane);
+                    },
                 }
                 prop_assert!(scheduler.running() <= cap);
-                prop_assert_eq!((scheduler.running(), scheduler.parked()), (out.len(), parked.len()));
+                let in_lane = |lane: &u8| {
+                    let handed_out = out.iter().find(|(other, _)| other == lane).map_or(0, |(_, works)| works.len());
+                    pushed[lane] as usize - ran.get(lane).map_or(0, |ran| *ran as usize) - handed_out
+                };
+                let queued = pushed.keys().filter(|lane| !waiting.contains(lane)).map(in_lane).sum();
+                let counts = (scheduler.running(), scheduler.waiting(), scheduler.queued());
+                prop_assert_eq!(counts, (out.len(), waiting.len(), queued));
             }
+            waiting.drain(..).for_each(|lane| scheduler.wake(&lane));
             loop {
-                for lane in out.drain(..).chain(parked.drain(..)) { scheduler.finish(&lane); }
-                let Some((lane, number)) = scheduler.take_next() else { break };
-                let expected = ran.entry(lane).or_default();
-                prop_assert_eq!(*expected, number);
-                *expected += 1;
-                out.push(lane);
+                for (lane, works) in out.drain(..) {
+                    for work in works {
+                        let expected = ran.entry(lane).or_default();
+                        prop_assert_eq!(*expected, work);
+                        *expected += 1;
+                    }
+                    scheduler.finish(&lane);
+                }
+                let mut taken = Vec::new();
+                scheduler.take(3, &mut taken);
+                if taken.is_empty() { break }
+                for (lane, work) in taken {
+                    match out.last_mut() {
+                        Some((last, works)) if *last == lane => works.push(work),
+                        _ => out.push((lane, vec![work])),
+                    }
+                }
             }
             for (lane, count) in pushed {
                 prop_assert_eq!(ran.get(&lane).copied().unwrap_or(0), count);

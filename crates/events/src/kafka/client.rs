@@ -5,7 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError};
+use rdkafka::{
+    ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
 /// The last error that the client met by itself, such as a refused password. Delivery reports and time-outs do not tell
 /// it, so whoever reports those adds it.
@@ -54,6 +59,10 @@ impl ClientContext for Client {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        // Whoever asks for the end of a partition gets it this way too.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         if self.last_error.set(&error, reason) {
             tracing::warn!(target: "events::kafka", %error, "{reason}");
         }

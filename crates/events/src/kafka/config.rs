@@ -6,7 +6,9 @@ use clap::Args;
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use super::values::{BootstrapServers, Compression, OffsetReset, SaslMechanism, SecurityProtocol, boolean};
+pub use super::values::{
+    BootstrapServers, Compression, OffsetReset, RegistryUrl, SaslMechanism, SecurityProtocol, boolean,
+};
 use super::values::{acks, group_id, name_of, namespace, no_auto_commit, readable_file, topic_name};
 use crate::contract::topics::TopicNames;
 
@@ -41,6 +43,9 @@ pub struct KafkaConfig {
     /// How to reach Kafka safely.
     #[command(flatten)]
     pub security: SecurityConfig,
+    /// Where schemas are registered.
+    #[command(flatten)]
+    pub registry: RegistryConfig,
     /// How records are sent.
     #[command(flatten)]
     pub producer: ProducerConfig,
@@ -74,6 +79,21 @@ pub struct SecurityConfig {
     /// The certificate's private key (PEM)
     #[arg(long, env = "KAFKA_SSL_KEY_FILE", value_parser = readable_file)]
     pub kafka_ssl_key_file: Option<PathBuf>,
+}
+
+/// Where schemas are registered.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Schema registry")]
+pub struct RegistryConfig {
+    /// A schema registry with Confluent's interface. Events are then sent in its wire format; without one as plain JSON. Both are read
+    #[arg(long, env = "SCHEMA_REGISTRY_URL")]
+    pub schema_registry_url: Option<RegistryUrl>,
+    /// The name to log in to the registry with
+    #[arg(long, env = "SCHEMA_REGISTRY_USERNAME")]
+    pub schema_registry_username: Option<String>,
+    /// The password to log in to the registry with
+    #[arg(long, env = "SCHEMA_REGISTRY_PASSWORD", hide_env_values = true)]
+    pub schema_registry_password: Option<SecretString>,
 }
 
 /// How records are sent.
@@ -151,6 +171,12 @@ impl KafkaConfig {
         if security.kafka_ssl_cert_file.is_some() != security.kafka_ssl_key_file.is_some() {
             return Err("KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE belong together: set both or neither".to_owned());
         }
+        let registry = &self.registry;
+        if registry.schema_registry_username.is_some() != registry.schema_registry_password.is_some() {
+            return Err(
+                "SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD belong together: set both or neither".to_owned()
+            );
+        }
         if self.kafka_topic_min_insync_replicas > self.kafka_topic_replication_factor {
             return Err(
                 "KAFKA_TOPIC_MIN_INSYNC_REPLICAS is larger than KAFKA_TOPIC_REPLICATION_FACTOR: no write would \
@@ -215,7 +241,9 @@ impl KafkaConfig {
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", patience.map_or(0, |limit| limit.as_millis().max(1)).to_string())
             .set("message.max.bytes", "1200000")
-            .set("queue.buffering.max.kbytes", "65536");
+            .set("queue.buffering.max.kbytes", "65536")
+            // What `kafka_producer_batch_size` is made of, at least as often as Prometheus usually asks.
+            .set("statistics.interval.ms", "5000");
         if let Some(retries) = producer.kafka_producer_retries {
             config.set("retries", retries.to_string());
         }
@@ -245,6 +273,8 @@ impl KafkaConfig {
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
             .set("check.crcs", "true")
+            // The client's default, and a promise: a record of an aborted transaction is never handled.
+            .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "false");
         config
     }

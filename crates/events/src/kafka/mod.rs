@@ -1,9 +1,17 @@
-//! The Kafka client: settings, topics, producer. Besides it only `consume` and `publish` call rdkafka,
+//! The Kafka client: settings, topics, producers, schema registry, metrics, traces. Besides it only `consume` and `publish` call rdkafka,
 //! for the poll thread and the relay's window.
 
 pub mod admin;
 pub(crate) mod client;
 pub mod config;
+mod delivery;
+pub mod metrics;
 pub mod producer;
+pub(crate) mod producer_metrics;
+pub mod registry;
+mod send_error;
 pub mod tail;
+pub mod trace;
+mod transaction_error;
+pub mod transactional;
 mod values;

@@ -1,22 +1,21 @@
-//! Sending records one by one with an awaited delivery, for dead letters and for tools. What a transaction publishes goes
-//! through the outbox instead.
+//! Sending records without an outbox, for dead letters and for tools: handed over in the order of the calls, acknowledged by
+//! every in-sync replica. What a transaction publishes goes through the outbox instead.
 
 use std::time::Duration;
 
 use rdkafka::{
-    ClientContext,
-    config::RDKafkaLogLevel,
+    ClientConfig,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
-    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    message::{Header, OwnedHeaders},
+    producer::{BaseRecord, Producer as _},
+    util::IntoOpaque,
 };
-use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::Mutex;
+use tracing::Instrument;
 
-use super::{
-    client::{Client, LastError},
-    config::KafkaConfig,
-};
+pub(crate) use super::send_error::refused_for_good;
+use super::{config::KafkaConfig, delivery::Outlet, registry::Registry, trace};
+pub use super::{delivery::Delivery, send_error::SendError};
 use crate::contract::{
     codec,
     envelope::Envelope,
@@ -38,70 +37,39 @@ pub struct OutRecord {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-/// Why a record is not in Kafka, or not known to be.
-#[derive(Debug, Error)]
-#[error("sending to {topic} failed{hint}")]
-pub struct SendError {
-    topic: String,
-    hint: String,
-    source: KafkaError,
-}
+impl OutRecord {
+    /// The record of an event, as the service `source` publishes it; plain JSON.
+    pub(crate) fn of<E: Event>(event: NewEvent<E>, source: &str, names: &TopicNames) -> Result<Self, SendError> {
+        let envelope = Envelope::seal(event, source);
+        let headers = headers::of(&envelope).into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes()));
+        let payload = codec::encode(&envelope).map_err(|source| SendError::Encode { event_type: E::TYPE, source })?;
+        Ok(Self {
+            topic: names.in_kafka(E::TOPIC),
+            key: Some(envelope.key().into_bytes()),
+            headers: headers.collect(),
+            payload: Some(payload),
+        })
+    }
 
-impl SendError {
-    /// Whether Kafka refused this very record, so that sending it again is of no use.
-    pub fn is_refusal(&self) -> bool {
-        self.source.rdkafka_error_code().is_some_and(refused_for_good)
+    pub(crate) fn with_opaque<O: IntoOpaque>(&self, opaque: O) -> BaseRecord<'_, [u8], [u8], O> {
+        let mut record = BaseRecord::with_opaque_to(&self.topic, opaque).headers(owned(&self.headers));
+        record.key = self.key.as_deref();
+        record.payload = self.payload.as_deref();
+        record
     }
 }
 
-/// The answers by which Kafka refuses a record for what it is.
-pub(crate) fn refused_for_good(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        code,
-        Code::MessageSizeTooLarge
-            | Code::InvalidMessageSize
-            | Code::InvalidMessage
-            | Code::InvalidRecord
-            | Code::InvalidTopic
-            | Code::UnknownTopic
-            | Code::UnknownTopicOrPartition
-            | Code::UnknownPartition
-            | Code::TopicAuthorizationFailed
-            | Code::PolicyViolation
-    )
-}
-
-type Answer = oneshot::Sender<Result<(), KafkaError>>;
-
-#[derive(Clone, Default)]
-struct AwaitDelivery {
-    client: Client,
-}
-
-impl ClientContext for AwaitDelivery {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.client.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.client.error(error, reason);
-    }
-}
-
-impl ProducerContext for AwaitDelivery {
-    type DeliveryOpaque = Box<Answer>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, answer: Box<Answer>) {
-        // Nobody waits any more when the sender was cancelled: the record's fate is then unknown to it either way.
-        let _ = answer.send(result.as_ref().map(|_| ()).map_err(|(error, _)| error.clone()));
-    }
-}
-
-/// A producer whose sends are awaited. Cheap to share behind an `Arc`.
+/// Sends records. Dropping it gives up what is not acknowledged yet, and each such [`Delivery`] says so: to lose nothing,
+/// await the deliveries or [`Self::flush`] first.
+///
+/// A client that died (an idempotent one does when it no longer knows what the broker has) is replaced by the next call;
+/// what was on its way fails as [`SendError::ClientDied`] or [`SendError::Unacknowledged`].
 pub struct Producer {
-    inner: ThreadedProducer<AwaitDelivery>,
-    last_error: LastError,
+    /// Fair: whoever calls first goes first.
+    turn: Mutex<Outlet>,
+    settings: ClientConfig,
+    patience: Duration,
+    registry: Option<Registry>,
     names: TopicNames,
     source: String,
 }
@@ -118,67 +86,87 @@ impl Producer {
     /// # Errors
     /// When a setting is not what librdkafka accepts, such as a certificate file that holds none.
     pub fn new(config: &KafkaConfig, source: &str, patience: Duration) -> Result<Self, KafkaError> {
-        let context = AwaitDelivery::default();
-        let last_error = context.client.last_error.clone();
-        let inner = config.producer(source, Some(patience)).create_with_context(context)?;
-        Ok(Self { inner, last_error, names: config.topic_names(), source: source.to_owned() })
+        let names = config.topic_names();
+        let settings = config.producer(source, Some(patience));
+        Ok(Self {
+            turn: Mutex::new(Outlet::open(&settings, names.clone())?),
+            settings,
+            patience,
+            registry: Registry::of(config),
+            names,
+            source: source.to_owned(),
+        })
     }
 
     /// Publishes an event directly, without an outbox: whoever calls this must be able to call it again when it fails.
+    /// Where a schema registry is set, the value is framed; one that is away is waited for within the producer's patience,
+    /// and other records wait behind this one meanwhile.
     ///
     /// # Errors
-    /// When Kafka refuses the record or does not acknowledge it in time.
+    /// See [`SendError`], which says what to do.
     pub async fn publish<E: Event>(&self, event: NewEvent<E>) -> Result<(), SendError> {
-        let topic = self.names.in_kafka(E::TOPIC);
-        let envelope = Envelope::seal(event, &self.source);
-        let headers = headers::of(&envelope).into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes()));
-        let record = OutRecord {
-            key: Some(envelope.key().into_bytes()),
-            headers: headers.collect(),
-            payload: Some(codec::encode(&envelope).map_err(|_| SendError {
-                topic: topic.clone(),
-                hint: " (the event cannot be written as JSON)".to_owned(),
-                source: KafkaError::MessageProduction(RDKafkaErrorCode::InvalidMessage),
-            })?),
-            topic,
+        let span = trace::send(E::TOPIC.name);
+        let mut record = OutRecord::of(event, &self.source, &self.names)?;
+        let context = trace::headers_of(&span).into_iter();
+        record.headers.extend(context.map(|(name, value)| (name.to_owned(), value.into_bytes())));
+        let deliver = async {
+            let mut turn = self.turn.lock().await;
+            if let Some(registry) = &self.registry {
+                registry.frame(&mut record, self.patience).await?;
+            }
+            let delivery = self.hand_over(&mut turn, &record).await?;
+            drop(turn);
+            delivery.await
         };
-        self.send(&record).await
+        deliver.instrument(span).await
     }
 
-    /// Sends a record and waits until every in-sync replica has it.
+    /// Sends a record as it is and waits until every in-sync replica has it.
     ///
     /// # Errors
-    /// When Kafka refuses the record or does not acknowledge it in time. Then it may be in the log all the same.
+    /// See [`SendError`], which says what to do.
     pub async fn send(&self, record: &OutRecord) -> Result<(), SendError> {
-        let failed = |source| SendError {
-            topic: record.topic.clone(),
-            hint: self.last_error.get().map(|reason| format!(" ({reason})")).unwrap_or_default(),
-            source,
-        };
-        let (answer, delivered) = oneshot::channel();
-        let mut opaque = Box::new(answer);
-        loop {
-            let mut outgoing = BaseRecord::with_opaque_to(&record.topic, opaque).headers(owned(&record.headers));
-            outgoing.key = record.key.as_deref();
-            outgoing.payload = record.payload.as_deref();
-            match self.inner.send(outgoing) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
-                    opaque = refused.delivery_opaque;
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                Err((error, _)) => return Err(failed(error)),
-            }
-        }
-        match delivered.await {
-            Ok(outcome) => outcome.map_err(failed),
-            Err(_) => Err(failed(KafkaError::Canceled)),
-        }
+        self.enqueue(record).await?.await
     }
 
-    /// Waits until everything that was sent has its answer, at most `limit`. Blocks: call it from a blocking thread.
-    pub fn flush(&self, limit: Duration) -> Result<(), KafkaError> {
-        self.inner.flush(limit)
+    /// Hands a record over behind those of earlier calls, waiting while there is no room for it. The [`Delivery`] ends with
+    /// the acknowledgement, so that a caller can keep many records on their way. Cancelled, nothing was handed over.
+    ///
+    /// # Errors
+    /// When the client cannot take the record at all.
+    pub async fn enqueue(&self, record: &OutRecord) -> Result<Delivery, SendError> {
+        let mut turn = self.turn.lock().await;
+        self.hand_over(&mut turn, record).await
+    }
+
+    async fn hand_over(&self, outlet: &mut Outlet, record: &OutRecord) -> Result<Delivery, SendError> {
+        let (answer, delivery) = Delivery::new();
+        match outlet.hand_over(record, Some(answer)).await {
+            Ok(()) => return Ok(delivery),
+            Err(error) if error.rdkafka_error_code() != Some(RDKafkaErrorCode::Fatal) => {
+                return Err(SendError::of(&record.topic, outlet.hint(), error));
+            }
+            Err(_) => {}
+        }
+        let reason = outlet.client().client().fatal_error().map(|(_, reason)| reason);
+        tracing::error!(reason, "the Kafka client died and is replaced; who sent what was on its way sends it again");
+        let (answer, delivery) = Delivery::new();
+        let failed = |error| SendError::of(&record.topic, None, error);
+        *outlet = Outlet::open(&self.settings, self.names.clone()).map_err(failed)?;
+        outlet.hand_over(record, Some(answer)).await.map_err(failed)?;
+        Ok(delivery)
+    }
+
+    /// Waits until everything that was handed over has its answer, at most `limit`.
+    ///
+    /// # Errors
+    /// When something has none by then.
+    pub async fn flush(&self, limit: Duration) -> Result<(), KafkaError> {
+        let client = self.turn.lock().await.client().clone();
+        match tokio::task::spawn_blocking(move || client.flush(limit)).await {
+            Ok(flushed) => flushed,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
     }
 }
 

@@ -36,6 +36,47 @@ impl std::fmt::Display for BootstrapServers {
     }
 }
 
+/// Where a schema registry is: `http` or `https`, with the path of its Confluent interface where it has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryUrl(reqwest::Url);
+
+impl FromStr for RegistryUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const ALLOWED: &str = "allowed: http://host:port or https://host:port, with a path where the registry has one";
+        let url: reqwest::Url = text.trim().parse().map_err(|problem| format!("{problem}; {ALLOWED}"))?;
+        if !["http", "https"].contains(&url.scheme()) {
+            return Err(ALLOWED.to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(
+                "set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD instead of putting them here: this \
+                        address is shown in logs"
+                    .to_owned(),
+            );
+        }
+        Ok(Self(url))
+    }
+}
+
+impl RegistryUrl {
+    /// The address of what stands at these names below it.
+    pub(super) fn at(&self, names: &[&str]) -> reqwest::Url {
+        let mut url = self.0.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(names);
+        }
+        url
+    }
+}
+
+impl std::fmt::Display for RegistryUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
+    }
+}
+
 /// How the connection is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SecurityProtocol {
@@ -162,6 +203,18 @@ mod tests {
         }
         for text in ["", "a:port", "[1]", "a b:1"] {
             assert!(text.parse::<BootstrapServers>().is_err(), "{text}");
+        }
+    }
+    #[test]
+    fn a_registry_is_an_address_without_credentials() {
+        let url: RegistryUrl = "http://localhost:8081/apis/ccompat/v7/".parse().unwrap();
+        assert_eq!(url.to_string(), "http://localhost:8081/apis/ccompat/v7");
+        assert_eq!(url.at(&["subjects", "a/b"]).as_str(), "http://localhost:8081/apis/ccompat/v7/subjects/a%2Fb");
+        let url: RegistryUrl = "http://localhost:8081".parse().unwrap();
+        assert_eq!(url.at(&["config"]).as_str(), "http://localhost:8081/config");
+        for text in ["", "localhost:8081", "ftp://localhost", "http://me:secret@localhost"] {
+            let problem = text.parse::<RegistryUrl>().unwrap_err();
+            assert!(!problem.contains("secret"), "{problem}");
         }
     }
 }

@@ -50,6 +50,16 @@ pub struct Position {
     pub step: Option<(Snapshot, i64)>,
 }
 
+impl Position {
+    /// Where a look from here has come to once all that it brought is taken: `rows` rows, the last one with the id `last`.
+    pub fn after(&self, until: Snapshot, rows: usize, last: i64) -> Self {
+        if self.step.is_none() && rows >= PAGE {
+            return Self { snapshot: self.snapshot.clone(), step: Some((until, last)) };
+        }
+        Self { snapshot: until, step: None }
+    }
+}
+
 /// A row of the outbox.
 #[derive(Debug, Clone)]
 pub struct OutboxRow {
@@ -91,25 +101,34 @@ pub enum CursorError {
     Database(#[from] sqlx::Error),
 }
 
+/// A look brings at most this many rows. Sorting a backlog of a million would keep its first row waiting for seconds and
+/// spill; the first of them are found by one pass, and the rest is read by the index on the id.
+pub const PAGE: usize = 10_000;
+
 /// One statement has one snapshot, the one that it reports; so no transaction is needed around it. A row without an id
-/// comes when there is nothing new, to bring the snapshot.
+/// comes when there is nothing new, to bring the snapshot. The order is by an expression, so that the index on the id,
+/// which would read all rows that are kept, is none of the choices.
 const LOOK: &str = "
-    SELECT pg_current_snapshot()::text, o.id, o.topic, o.key, o.headers::text, o.payload, o.created_at
+    SELECT (SELECT pg_current_snapshot()::text), o.id, o.topic, o.key, o.headers::text, o.payload, o.created_at
     FROM (VALUES (1)) AS always
     LEFT JOIN outbox o ON o.xid >= $1::text::xid8 OR o.xid = ANY ($2::text[]::xid8[])
-    ORDER BY o.id";
+    ORDER BY o.id + 0
+    LIMIT $3";
 
+/// The same rows, without a condition that the index on the xid could serve: they come by the id's, in order, unsorted.
 const RESUME: &str = "
-    SELECT $3::text, o.id, o.topic, o.key, o.headers::text, o.payload, o.created_at
+    SELECT $2::text, o.id, o.topic, o.key, o.headers::text, o.payload, o.created_at
     FROM outbox o
-    WHERE (o.xid >= $1::text::xid8 OR o.xid = ANY ($2::text[]::xid8[]))
-      AND pg_visible_in_snapshot(o.xid, $3::text::pg_snapshot) AND o.id > $4
+    WHERE NOT pg_visible_in_snapshot(o.xid, (SELECT $1::text::pg_snapshot))
+      AND pg_visible_in_snapshot(o.xid, (SELECT $2::text::pg_snapshot)) AND o.id > $3
     ORDER BY o.id";
 
-/// Makes a connection fit for looking often: the index is used whatever the statistics say, and the plan is made once.
+/// Makes a connection fit for looking often: the indexes are used whatever the statistics say, nothing is sorted that an
+/// index has in order, and each plan is made once.
 pub async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for setting in [
         "SET enable_seqscan = off",
+        "SET enable_sort = off",
         "SET plan_cache_mode = force_generic_plan",
         "SET jit = off",
         "SET work_mem = '64MB'",
@@ -120,18 +139,17 @@ pub async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 /// The rows that became visible since `from`, in their order, each with the snapshot that the step leads to. Without news
-/// there is one item without a row; a step that is resumed and has nothing left yields no item at all.
+/// there is one item without a row; a step that is resumed and has nothing left yields no item at all. What comes after
+/// [`PAGE`] rows is left for a look that resumes the step; see [`Position::after`].
 pub fn look<'c>(
     connection: &'c mut PgConnection,
     from: &Position,
 ) -> impl Stream<Item = Result<(Arc<Snapshot>, Option<OutboxRow>), CursorError>> + Send + 'c {
     let query = match &from.step {
-        None => sqlx::query(LOOK).bind(from.snapshot.xmax.clone()).bind(from.snapshot.running.clone()),
-        Some((step, id)) => sqlx::query(RESUME)
-            .bind(from.snapshot.xmax.clone())
-            .bind(from.snapshot.running.clone())
-            .bind(step.text.clone())
-            .bind(*id),
+        None => {
+            sqlx::query(LOOK).bind(from.snapshot.xmax.clone()).bind(from.snapshot.running.clone()).bind(PAGE as i64)
+        }
+        Some((step, id)) => sqlx::query(RESUME).bind(from.snapshot.text.clone()).bind(step.text.clone()).bind(*id),
     };
     // Every row of a look brings the same snapshot.
     let mut read: Option<Arc<Snapshot>> = None;

@@ -2,6 +2,8 @@
 
 mod command;
 pub mod cursor;
+mod figures;
+mod headers;
 mod held;
 pub mod outbox;
 pub mod relay;

@@ -4,12 +4,16 @@ use std::{fmt, sync::Arc};
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, migrate::Migrator};
 use thiserror::Error;
+use tracing::{Instrument, Span};
 
-use crate::contract::{
-    codec,
-    envelope::Envelope,
-    event::{Event, EventId, NewEvent},
-    headers,
+use crate::{
+    contract::{
+        codec,
+        envelope::Envelope,
+        event::{Event, EventId, NewEvent},
+        headers,
+    },
+    kafka::trace,
 };
 
 /// Outbox and inbox tables, made in the first schema of the connection's search path.
@@ -87,6 +91,19 @@ impl Tx {
         self.correlation_id = correlation_id.map(str::to_owned);
     }
 
+    /// Triggers that publish find the present trace in `switchboard.traceparent`. Costs nothing while traces are off.
+    pub(crate) async fn tell_trace(&mut self) -> Result<(), sqlx::Error> {
+        if !trace::is_on() {
+            return Ok(());
+        }
+        let headers = trace::headers_of(&Span::current());
+        if let Some((_, parent)) = headers.iter().find(|(name, _)| *name == headers::TRACEPARENT) {
+            let tell = sqlx::query("SELECT set_config('switchboard.traceparent', $1, true)").bind(parent);
+            tell.execute(&mut *self.inner).await?;
+        }
+        Ok(())
+    }
+
     /// Publishes an event once this transaction commits.
     ///
     /// Call it after the write that the event tells of: the row's place in the order is drawn here, and only while the
@@ -103,10 +120,13 @@ impl Tx {
         if payload.len() > MAX_PAYLOAD {
             return Err(PublishError::TooLarge { event_type: E::TYPE, size: payload.len() });
         }
+        let span = trace::send(E::TOPIC.name);
+        let headers = headers::of(&envelope).into_iter().chain(trace::headers_of(&span));
         let headers: serde_json::Map<String, serde_json::Value> =
-            headers::of(&envelope).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
         let headers = serde_json::to_string(&headers).map_err(encode)?;
         self.append(E::TOPIC.name, &envelope.key(), &headers, &payload)
+            .instrument(span)
             .await
             .map_err(|source| PublishError::Write { event_type: E::TYPE, source })?;
         Ok(envelope.event_id)

@@ -64,28 +64,45 @@ pub struct RelayStatus(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    active: bool,
+    place: Place,
     held_keys: usize,
     refuses: Option<String>,
 }
 
+/// Whose turn it is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Starting,
+    Active,
+    StandsBy,
+    /// An error ended its turn; it begins again.
+    Failed,
+}
+
 impl RelayStatus {
-    /// `Err` says what a person has to do: held keys, or a position that means nothing any more. An outage of Kafka is no
-    /// such thing, since nothing accepted is lost by it.
-    pub fn check(&self) -> Result<(), String> {
+    /// `Ok` says what it is doing, `Err` what a person has to do: held keys, or a position that means nothing any more. An
+    /// outage of Kafka is no such thing, since nothing accepted is lost by it.
+    pub fn check(&self) -> Result<String, String> {
         let state = self.0.lock().map_err(|_| "the relay's state is broken".to_owned())?;
         if let Some(reason) = &state.refuses {
             return Err(reason.clone());
         }
         match state.held_keys {
-            0 => Ok(()),
+            0 => Ok(match state.place {
+                Place::Starting => "starts",
+                Place::Active => "active",
+                Place::StandsBy => "stands by: another process is the active relay",
+                Place::Failed => "met an error and begins again; see the log",
+            }
+            .to_owned()),
             keys => Err(format!("{keys} keys are held because Kafka refused a record; see the outbox_held table")),
         }
     }
 
     /// Whether this process holds the lock and publishes.
     pub fn is_active(&self) -> bool {
-        self.0.lock().is_ok_and(|state| state.active)
+        self.0.lock().is_ok_and(|state| state.place == Place::Active)
     }
 
     pub(super) fn holds(&self, keys: usize) {
@@ -135,11 +152,13 @@ impl Relay {
 
     /// Publishes until told to stop. Failures are logged and tried again; only the shutdown ends it.
     pub async fn run(self, shutdown: CancellationToken) {
+        let restarts = metrics::counter!("relay_restarts_total");
+        restarts.increment(0);
         let mut said = String::new();
         while !shutdown.is_cancelled() {
             let outcome = self.active(&shutdown).await;
-            self.status.set(|state| state.active = false);
             if let Err(error) = outcome {
+                self.status.set(|state| state.place = Place::Failed);
                 let text = chain(&error);
                 let needs_a_person = matches!(
                     error,
@@ -155,7 +174,7 @@ impl Relay {
                     );
                     said = text;
                 }
-                metrics::counter!("relay_restarts_total").increment(1);
+                restarts.increment(1);
             }
             let _ = timeout(AGAIN, shutdown.cancelled()).await;
         }
@@ -173,6 +192,7 @@ impl Relay {
                 .fetch_one(&mut lock)
                 .await?;
         if !taken {
+            self.status.set(|state| state.place = Place::StandsBy);
             lock.close().await?;
             return Ok(());
         }
@@ -202,7 +222,7 @@ impl<'r> Run<'r> {
         let needed: Vec<_> = topics::owned_by(&relay.service).chain([&topics::DEAD_LETTER_QUEUE]).collect();
         admin::ensure(&relay.config, &relay.service, &needed).await.map_err(Box::new)?;
         let sink = Sink::open(lock, at.clone(), &relay.config, &relay.service, relay.status.clone()).await?;
-        relay.status.set(|state| *state = State { active: true, held_keys: state.held_keys, refuses: None });
+        relay.status.set(|state| *state = State { place: Place::Active, held_keys: state.held_keys, refuses: None });
         tracing::info!(service = relay.service, "the relay is active");
         let now = Instant::now();
         Ok(Self { relay, read, at, sink, ticked_at: now, forgot_at: now })
@@ -236,6 +256,7 @@ impl<'r> Run<'r> {
             sink.window.begin_step(step, last);
         }
         let mut step = Step::Nothing;
+        let mut rows = 0;
         {
             let mut news = std::pin::pin!(cursor::look(read, at));
             while let Some((snapshot, row)) = news.try_next().await? {
@@ -245,8 +266,9 @@ impl<'r> Run<'r> {
                 }
                 let Some(row) = row else { continue };
                 match sink.send(&row, shutdown).await? {
-                    Sending::Taken => last = Some(row.id),
+                    Sending::Taken => (rows, last) = (rows + 1, Some(row.id)),
                     Sending::NoRoom => {
+                        last = last.or(Some(row.id - 1));
                         step = Step::CutOff;
                         break;
                     }
@@ -257,24 +279,24 @@ impl<'r> Run<'r> {
         let Some(until) = until.or_else(|| at.step.take().map(|(step, _)| step)) else {
             return Ok(step);
         };
+        let last = last.unwrap_or(0);
         if matches!(step, Step::CutOff) {
-            *at = Position { snapshot: at.snapshot.clone(), step: Some((until, last.unwrap_or(0))) };
+            *at = Position { snapshot: at.snapshot.clone(), step: Some((until, last)) };
             // What is left of this result must not be waited for when the connection is next used.
             self.read = self.relay.pool.acquire().await?.detach();
             cursor::prepare(&mut self.read).await?;
         } else {
-            sink.window.end_step();
-            *at = Position { snapshot: until, step: None };
+            *at = at.after(until, rows, last);
+            if at.step.is_none() {
+                sink.window.end_step();
+            }
         }
         Ok(step)
     }
 
     /// After a cut: Kafka has to take something before the rest of the step is worth reading.
     async fn wait_for_room(&mut self, shutdown: &CancellationToken) -> Result<(), RelayError> {
-        let full = self.sink.window.open();
-        while !shutdown.is_cancelled() && self.sink.window.open() * 2 > full {
-            self.sink.wait_for_news(IDLE).await;
-            self.sink.settle().await?;
+        while !shutdown.is_cancelled() && !self.sink.wait_for_room(shutdown).await? {
             self.tick().await?;
         }
         Ok(())

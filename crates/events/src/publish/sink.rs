@@ -1,6 +1,8 @@
 //! From a row to its acknowledgement: the producer, what is in flight, what is held, and the position that may be saved.
 
 use std::{
+    borrow::Cow,
+    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,26 +15,27 @@ use rdkafka::{
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
 };
 use sqlx::{Connection, PgConnection};
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     cursor::{self, OutboxRow, Position},
+    figures::Figures,
+    headers,
     held::Held,
     relay::{RelayError, RelayStatus},
     window::{Sent, Window},
 };
 use crate::{
-    contract::topics::{self, TopicNames},
+    contract::topics::{CATALOGUE, TopicSpec},
     flow::{error::chain, ledger::Ticket},
     kafka::{
         client::Client,
         config::KafkaConfig,
-        producer::{owned, refused_for_good},
+        producer::refused_for_good,
+        registry::{self, Registry, RegistryError},
     },
+    sabotage::{self, Sabotage},
 };
 
 /// The position is saved this often while it moves. What lies behind it is published again after a crash.
@@ -41,10 +44,15 @@ const SAVE: Duration = Duration::from_millis(200);
 const SAVE_IDLE: Duration = Duration::from_secs(30);
 /// A look is cut off when Kafka takes nothing for this long, so that an outage holds no snapshot open.
 const STALL: Duration = Duration::from_secs(2);
-/// While the client's queue is full, it is tried this often at least.
-const FULL: Duration = Duration::from_millis(50);
+/// The most records in flight: several times what a broker is sent at once (five requests of at most 1 MiB), so more would
+/// make nothing faster.
+const MOST: usize = 20_000;
+/// While nothing else is to be done than to wait for deliveries, they are looked for this often.
+const NEWS: Duration = Duration::from_millis(2);
 /// At shutdown, what is in flight gets this long to be acknowledged.
 const GRACE: Duration = Duration::from_secs(5);
+/// Why a row is held that nothing is wrong with.
+const BEHIND: &str = "an earlier record of its key is held";
 /// What a record of the log needs besides its key, value and headers, with room to spare.
 const OVERHEAD: usize = 512;
 
@@ -53,10 +61,15 @@ pub(super) struct Sink {
     lock: PgConnection,
     producer: ThreadedProducer<Deliveries>,
     deliveries: Arc<DeliveryBox>,
-    names: TopicNames,
+    /// By the catalogue's names, with their names in Kafka.
+    topics: HashMap<&'static str, (&'static TopicSpec, Arc<str>)>,
+    registry: Option<Registry>,
     pub(super) window: Window,
+    /// Handed to the client and not reported back; the window also has what waits behind such a one.
+    in_flight: usize,
     held: Held,
     status: RelayStatus,
+    figures: Figures,
     saved: Position,
     saved_at: Instant,
     /// Whether the position moved by a row since it was saved.
@@ -81,16 +94,20 @@ impl Sink {
         let held = Held::load(&mut lock).await?;
         status.holds(held.len());
         let deliveries = Arc::new(DeliveryBox::default());
+        let names = config.topic_names();
         let context = Deliveries { client: Client::default(), inbox: Arc::clone(&deliveries) };
         let producer = config.producer(service, None).create_with_context(context).map_err(RelayError::Producer)?;
         Ok(Self {
             lock,
             producer,
             deliveries,
-            names: config.topic_names(),
+            topics: CATALOGUE.iter().map(|topic| (topic.name, (*topic, names.in_kafka(topic).into()))).collect(),
+            registry: Registry::of(config),
             window: Window::new(saved.snapshot.clone()),
+            in_flight: 0,
             held,
             status,
+            figures: Figures::new(),
             saved,
             saved_at: Instant::now(),
             moved: false,
@@ -99,42 +116,65 @@ impl Sink {
 
     /// Hands one row to the client, waiting for room. Rows are offered one after the other, so their order stands.
     pub(super) async fn send(&mut self, row: &OutboxRow, shutdown: &CancellationToken) -> Result<Sending, RelayError> {
-        if self.held.contains(row) {
-            return self.hold(row, "an earlier record of its key is held").await;
+        if self.in_flight >= MOST && !self.wait_for_room(shutdown).await? {
+            return Ok(Sending::NoRoom);
         }
-        let Some(topic) = topics::find(&row.topic) else {
+        if self.held.contains(row) {
+            return self.hold(row, BEHIND).await;
+        }
+        let Some((topic, name)) = self.topics.get(row.topic.as_str()) else {
             return self.hold(row, "the catalogue has no topic of this name").await;
         };
-        let Ok(headers) = headers(&row.headers) else {
+        let Ok((headers, header_bytes)) = headers::read(&row.headers) else {
             return self.hold(row, "its headers are no JSON object").await;
         };
-        let size: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>()
-            + row.key.len()
-            + row.payload.len()
-            + OVERHEAD;
-        // Refused here rather than by the broker: later records of its key are not on their way yet.
-        if size > topic.max_message_bytes as usize {
-            return self.hold(row, "larger than its topic takes").await;
-        }
-        let name = self.names.in_kafka(topic);
-        let mut record = BaseRecord::with_opaque_to(&name, self.window.next_ticket().0 as usize)
-            .key(row.key.as_str())
-            .payload(&row.payload)
-            .headers(owned(&headers));
+        let (topic, name) = (*topic, Arc::clone(name));
         let since = Instant::now();
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => {
-                    self.window.charge(Sent { id: row.id, created_at: row.created_at });
-                    return Ok(Sending::Taken);
-                }
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+        let payload = loop {
+            let Some(registry) = &self.registry else { break Cow::Borrowed(&*row.payload) };
+            match registry.id(&name, |name| headers::value(&headers, name)).await {
+                Ok(None) => break Cow::Borrowed(&*row.payload),
+                Ok(Some(id)) => break Cow::Owned(registry::framed(id, &row.payload)),
+                Err(error @ RegistryError::Refused { .. }) => return self.hold(row, &error.to_string()).await,
+                // Later rows wait behind this one, as behind a full queue.
+                Err(RegistryError::Away { .. }) => {
                     if shutdown.is_cancelled() || since.elapsed() > STALL {
                         return Ok(Sending::NoRoom);
                     }
-                    record = refused;
-                    self.wait_for_news(FULL).await;
+                    let _ = timeout(registry::AGAIN, shutdown.cancelled()).await;
                     self.settle().await?;
+                    if self.held.contains(row) {
+                        return self.hold(row, BEHIND).await;
+                    }
+                }
+            }
+        };
+        // Refused here rather than by the broker: later records of its key are not on their way yet.
+        if header_bytes + row.key.len() + payload.len() + OVERHEAD > topic.max_message_bytes as usize {
+            return self.hold(row, "larger than its topic takes").await;
+        }
+        let sent_at = Instant::now();
+        let mut record = BaseRecord::with_opaque_to(&name, self.window.next_ticket().0 as usize)
+            .key(row.key.as_str())
+            .payload(&*payload)
+            .headers(headers);
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => {
+                    let flight = Some((topic, sent_at));
+                    self.window.charge(Sent { id: row.id, created_at: row.created_at, flight });
+                    self.in_flight += 1;
+                    return Ok(Sending::Taken);
+                }
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    record = refused;
+                    if !self.wait_for_room(shutdown).await? {
+                        return Ok(Sending::NoRoom);
+                    }
+                    // Meanwhile an earlier one may have come back refused.
+                    if self.held.contains(row) {
+                        return self.hold(row, BEHIND).await;
+                    }
                 }
                 Err((KafkaError::MessageProduction(code), _)) if refused_for_good(code) => {
                     return self.hold(row, &code.to_string()).await;
@@ -149,44 +189,57 @@ impl Sink {
     async fn hold(&mut self, row: &OutboxRow, reason: &str) -> Result<Sending, RelayError> {
         self.held.keep(&mut self.lock, row.id, reason).await?;
         self.status.holds(self.held.len());
-        let ticket = self.window.charge(Sent { id: row.id, created_at: row.created_at });
+        let ticket = self.window.charge(Sent { id: row.id, created_at: row.created_at, flight: None });
         self.window.complete(ticket);
         self.moved = true;
         Ok(Sending::Taken)
     }
 
-    /// Waits for a delivery, at most `limit`.
-    pub(super) async fn wait_for_news(&self, limit: Duration) {
-        let _ = timeout(limit, self.deliveries.news.notified()).await;
+    /// Waits until half of what is in flight is reported back: going on at the first would mean to wait again for every
+    /// row. `false` when Kafka reports nothing for a long time, or a shutdown came.
+    pub(super) async fn wait_for_room(&mut self, shutdown: &CancellationToken) -> Result<bool, RelayError> {
+        let enough = self.in_flight / 2;
+        let (mut least, mut since) = (self.in_flight, Instant::now());
+        while self.in_flight > enough {
+            if shutdown.is_cancelled() || since.elapsed() > STALL {
+                return Ok(false);
+            }
+            sleep(NEWS).await;
+            self.settle().await?;
+            if self.in_flight < least {
+                (least, since) = (self.in_flight, Instant::now());
+            }
+        }
+        Ok(true)
     }
 
     /// Books the deliveries that came in, and saves the position when it is time.
     pub(super) async fn settle(&mut self) -> Result<(), RelayError> {
         let mut newest = None;
-        let mut sent = 0;
         for (ticket, refusal) in self.deliveries.take() {
-            match refusal {
-                None => sent += 1,
-                Some(code) => {
-                    self.check_client()?;
-                    if !refused_for_good(code) {
-                        return Err(RelayError::Delivery(code));
-                    }
-                    if let Some(row) = self.window.get(ticket) {
-                        self.held.keep(&mut self.lock, row.id, &code.to_string()).await?;
-                        self.status.holds(self.held.len());
-                    }
+            self.in_flight -= 1;
+            if let Some((topic, since)) = self.window.get(ticket).and_then(|row| row.flight) {
+                self.figures.note(topic, since, refusal.is_some());
+            }
+            if let Some(code) = refusal {
+                self.check_client()?;
+                if !refused_for_good(code) {
+                    return Err(RelayError::Delivery(code));
+                }
+                if let Some(row) = self.window.get(ticket) {
+                    self.held.keep(&mut self.lock, row.id, &code.to_string()).await?;
+                    self.status.holds(self.held.len());
                 }
             }
             newest = self.window.complete(ticket).or(newest);
         }
-        metrics::counter!("kafka_producer_messages_sent_total").increment(sent);
+        self.figures.tell();
         if let Some(row) = newest {
             let latency = (chrono::Utc::now() - row.created_at).as_seconds_f64().max(0.0);
-            metrics::histogram!("relay_publish_latency_seconds").record(latency);
+            self.figures.latency.record(latency);
             self.moved = true;
         }
-        let due = if self.moved { SAVE } else { SAVE_IDLE };
+        let due = if self.moved || sabotage::is(Sabotage::RelaySavesBeforeAck) { SAVE } else { SAVE_IDLE };
         if self.saved_at.elapsed() >= due {
             self.save().await?;
         }
@@ -221,7 +274,7 @@ impl Sink {
     pub(super) async fn end(mut self, sound: bool) {
         let deadline = Instant::now() + GRACE;
         while sound && self.window.open() > 0 && Instant::now() < deadline {
-            self.wait_for_news(FULL).await;
+            sleep(NEWS).await;
             if self.settle().await.is_err() {
                 break;
             }
@@ -235,26 +288,13 @@ impl Sink {
     }
 }
 
-fn headers(json: &str) -> Result<Vec<(String, Vec<u8>)>, serde_json::Error> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json)?;
-    let texts = object.into_iter().filter_map(|(name, value)| match value {
-        serde_json::Value::String(text) => Some((name, text.into_bytes())),
-        // A trigger writes null for what it does not know.
-        _ => None,
-    });
-    Ok(texts.collect())
-}
-
 /// Deliveries as the client's thread reports them.
 #[derive(Debug, Default)]
-struct DeliveryBox {
-    delivered: Mutex<Vec<(Ticket, Option<RDKafkaErrorCode>)>>,
-    news: Notify,
-}
+struct DeliveryBox(Mutex<Vec<(Ticket, Option<RDKafkaErrorCode>)>>);
 
 impl DeliveryBox {
     fn take(&self) -> Vec<(Ticket, Option<RDKafkaErrorCode>)> {
-        self.delivered.lock().map(|mut delivered| std::mem::take(&mut *delivered)).unwrap_or_default()
+        self.0.lock().map(|mut delivered| std::mem::take(&mut *delivered)).unwrap_or_default()
     }
 }
 
@@ -280,9 +320,8 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let code = |error: &KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let refusal = result.as_ref().err().map(|(error, _)| code(error));
-        if let Ok(mut delivered) = self.inbox.delivered.lock() {
+        if let Ok(mut delivered) = self.inbox.0.lock() {
             delivered.push((Ticket(ticket as u64), refusal));
         }
-        self.inbox.news.notify_one();
     }
 }

@@ -3,15 +3,22 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::cursor::{Position, Snapshot};
-use crate::flow::ledger::{Ledger, Ticket};
+use crate::{
+    contract::topics::TopicSpec,
+    flow::ledger::{Ledger, Ticket},
+    sabotage::{self, Sabotage},
+};
 
 /// A row in flight.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sent {
     pub(super) id: i64,
     pub(super) created_at: DateTime<Utc>,
+    /// Its topic and when it was handed to the client; `None` if it never was.
+    pub(super) flight: Option<(&'static TopicSpec, Instant)>,
 }
 
 #[derive(Debug)]
@@ -79,7 +86,8 @@ impl Window {
 
     /// Everything behind this position is acknowledged.
     pub(super) fn position(&mut self) -> Position {
-        let done = self.charged - self.ledger.open() as u64;
+        let open = if sabotage::is(Sabotage::RelaySavesBeforeAck) { 0 } else { self.ledger.open() as u64 };
+        let done = self.charged - open;
         while let Some(step) = self.steps.front() {
             match step.end {
                 Some(end) if end <= done => self.behind = step.until.clone(),
@@ -104,7 +112,7 @@ mod tests {
     }
 
     fn row(id: i64) -> Sent {
-        Sent { id, created_at: Utc::now() }
+        Sent { id, created_at: Utc::now(), flight: None }
     }
 
     #[test]

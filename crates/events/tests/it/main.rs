@@ -6,10 +6,19 @@
     reason = "a test says what failed by failing, and shows its figures"
 )]
 
+mod batches;
+mod brake;
+mod breaker;
 mod consuming;
 mod dead_letters;
+mod examples;
+mod lag;
 mod outage;
+mod producing;
 mod publishing;
 mod rebalancing;
+mod registry;
 mod relay_order;
+mod replays;
 mod support;
+mod transactions;

@@ -65,7 +65,14 @@ async fn what_is_committed_is_published_with_its_envelope_and_headers() {
     assert_eq!(headers["ce_type"], b"ai_response.patient_creation");
     assert_eq!(headers["content-type"], b"application/json");
     assert_eq!(headers["correlation_id"], b"call-1");
-    assert!(status.check().is_ok() && status.is_active());
+    assert!(status.is_active());
+    assert_eq!(status.check(), Ok("active".to_owned()));
+    let (second, stands_by) = rig.relay();
+    wait_until("the second stands by", LONG, || async {
+        stands_by.check() == Ok("stands by: another process is the active relay".to_owned())
+    })
+    .await;
+    second.stop().await;
     relay.stop().await;
 }
 

@@ -18,6 +18,7 @@ use events::{
     kafka::{admin, config::KafkaConfig},
     publish::{MIGRATOR, Outbox, Relay, RelayStatus, Tx},
 };
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use test_kit::{kafka, postgres::TestDatabase, stack, wait::wait_until};
 use tokio::task::JoinHandle;
@@ -30,6 +31,23 @@ pub async fn outbox_database() -> TestDatabase {
     let database = TestDatabase::create().await;
     MIGRATOR.run(database.pool()).await.unwrap();
     database
+}
+
+/// The one recorder of these tests.
+pub fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: std::sync::LazyLock<PrometheusHandle> =
+        std::sync::LazyLock::new(|| PrometheusBuilder::new().install_recorder().unwrap());
+    &RECORDER
+}
+
+/// The value of a metric whose labels contain all of these; handles that were made before the first call are not seen.
+pub fn figure(name: &str, labels: &[&str]) -> Option<f64> {
+    let text = recorder().render();
+    let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let is_it = |series: &str| {
+        series.starts_with(&format!("{name}{{")) && labels.iter().all(|label| series.contains(&format!("\"{label}\"")))
+    };
+    lines.find(|(series, _)| is_it(series)).map(|(_, value)| value.parse().unwrap())
 }
 
 #[derive(Parser)]
@@ -49,7 +67,10 @@ pub fn settings(bootstrap: &str, namespace: &str, more: &[&str]) -> KafkaConfig 
         "--kafka-consumer-session-timeout-ms",
         "6000",
     ];
-    Settings::parse_from(own.iter().chain(more)).kafka
+    let mut config = Settings::parse_from(own.iter().chain(more)).kafka;
+    // Whoever has the stack's registry in the environment tests without it all the same; `registry` names its own.
+    config.registry.schema_registry_url = None;
+    config
 }
 
 /// A database and a name space of Kafka of their own.
@@ -65,6 +86,11 @@ impl Rig {
     }
 
     pub async fn with(bootstrap: &str, more: &[&str]) -> Self {
+        Self::with_config(settings(bootstrap, &kafka::namespace(), more)).await
+    }
+
+    /// A database of its own beside another's name space.
+    pub async fn with_config(config: KafkaConfig) -> Self {
         let database = outbox_database().await;
         sqlx::raw_sql(
             "CREATE TABLE effects (id bigserial, event_id uuid NOT NULL, call_id text NOT NULL, name text NOT NULL,
@@ -73,7 +99,6 @@ impl Rig {
         .execute(database.pool())
         .await
         .unwrap();
-        let config = settings(bootstrap, &kafka::namespace(), more);
         let outbox = Outbox::new(database.pool().clone(), "test-service");
         Self { database, config, outbox }
     }

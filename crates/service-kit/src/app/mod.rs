@@ -136,6 +136,8 @@ async fn run<A: App>(config: A::Config) -> anyhow::Result<()> {
     let ran = app.run(lifecycle.clone()).await;
     lifecycle.shutdown();
     let joined = lifecycle.join().await;
+    // After the parts, whose last spans go with it.
+    _ = tokio::task::spawn_blocking(telemetry::traces::finish).await;
     match (ran, joined) {
         (Ok(()), Ok(())) => {
             tracing::info!("{} has stopped", A::NAME);

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::SecretString;
 
 use super::values::{
-    parse_bind, parse_bool, parse_bytes, parse_database_url, parse_duration_not_zero, parse_log_filter,
+    parse_bind, parse_bool, parse_bytes, parse_database_url, parse_duration_not_zero, parse_http_url, parse_log_filter,
 };
 
 /// How the HTTP server listens and what it bears.
@@ -58,7 +58,7 @@ pub struct DatabaseConfig {
     pub auto_migrate: bool,
 }
 
-/// What is logged, and how.
+/// What is logged, and how, and where traces go.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Telemetry")]
 pub struct TelemetryConfig {
@@ -69,6 +69,17 @@ pub struct TelemetryConfig {
     /// Form of the log; without it `text` on a terminal and `json` elsewhere
     #[arg(id = "log_format", long = "log-format", env = "LOG_FORMAT", value_name = "FORMAT", ignore_case = true)]
     pub log_format: Option<LogFormat>,
+    /// Where traces are sent, by OTLP over HTTP, as in `http://localhost:4318`; none are made without it
+    #[arg(
+        id = "otel_exporter_otlp_endpoint",
+        long = "otel-exporter-otlp-endpoint",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    )]
+    #[arg(value_name = "URL", value_parser = parse_http_url)]
+    pub otlp_endpoint: Option<String>,
+    /// The name in traces; the service's own unless set
+    #[arg(id = "otel_service_name", long = "otel-service-name", env = "OTEL_SERVICE_NAME", value_name = "NAME")]
+    pub service_name: Option<String>,
 }
 
 /// Form of the log.

@@ -84,6 +84,17 @@ pub fn parse_bind(value: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "allowed: an IP address and a port, such as 127.0.0.1:8001, 0.0.0.0:8001 or [::]:8001".into())
 }
 
+/// The address of an HTTP server.
+///
+/// # Errors
+/// What is allowed.
+pub fn parse_http_url(value: &str) -> Result<String, String> {
+    match reqwest::Url::parse(value) {
+        Ok(url) if ["http", "https"].contains(&url.scheme()) && url.has_host() => Ok(value.to_owned()),
+        _ => Err("allowed: an address with its scheme, such as http://localhost:4318".into()),
+    }
+}
+
 /// A PostgreSQL URL. It may hold a password, so use it with `hide_env_values = true`.
 ///
 /// # Errors

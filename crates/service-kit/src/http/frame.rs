@@ -13,12 +13,14 @@ use std::{
 use axum::{
     body::{Body, HttpBody},
     extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use events::kafka::trace;
 use futures::{StreamExt, stream};
-use tracing::Instrument;
+use opentelemetry::propagation::Extractor;
+use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
 use super::Problem;
@@ -41,8 +43,13 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", request_id = %id);
     let start = Instant::now();
-    let mut response = next.run(request).instrument(span).await;
+    let server = server_span(method, &route, request.headers());
+    let mut response = next.run(request).instrument(span).instrument(server.clone()).await;
     let (status, seconds) = (response.status().as_u16(), start.elapsed().as_secs_f64());
+    server.record("http.response.status_code", status);
+    if status >= 500 {
+        trace::failed(&server, "server");
+    }
     tracing::debug!(request_id = %id, method, route, status, seconds, "answered");
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
     metrics::counter!("http_requests_total", &labels).increment(1);
@@ -51,6 +58,36 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// The span of a request, a child of the caller's. Probes and scrapes have none.
+fn server_span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
+    struct Carrier<'a>(&'a HeaderMap);
+    impl Extractor for Carrier<'_> {
+        fn get(&self, key: &str) -> Option<&str> {
+            self.0.get(key)?.to_str().ok()
+        }
+
+        fn keys(&self) -> Vec<&str> {
+            self.0.keys().map(HeaderName::as_str).collect()
+        }
+    }
+    if ["/healthz", "/readyz", "/metrics"].contains(&route) {
+        return Span::none();
+    }
+    let span = tracing::trace_span!(
+        target: trace::TARGET,
+        "request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = Empty,
+        error.type = Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = Empty,
+    );
+    trace::set_parent(&span, &Carrier(headers));
+    span
 }
 
 fn is_sensible(id: &str) -> bool {

@@ -18,7 +18,10 @@ use crate::lifecycle::Lifecycle;
 /// What one check may take; orchestrators give a probe 1 to 5 s.
 const LIMIT: Duration = Duration::from_secs(2);
 
-type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// What a check says: `Ok` what is going on (empty where there is nothing to say), `Err` what is wrong.
+pub type Answer = Result<String, String>;
+
+type Check = Arc<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;
 
 /// The checks of a service; clones share them.
 #[derive(Clone, Default)]
@@ -50,6 +53,19 @@ pub struct CheckResult {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What is going on, where all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl From<Answer> for CheckResult {
+    fn from(answer: Answer) -> Self {
+        let (ok, (detail, problem)) = match answer {
+            Ok(detail) => (true, (Some(detail).filter(|detail| !detail.is_empty()), None)),
+            Err(problem) => (false, (None, Some(problem))),
+        };
+        Self { ok, problem, detail }
+    }
 }
 
 impl Health {
@@ -61,7 +77,7 @@ impl Health {
     /// Adds a check, or replaces the one of this name. It is asked at each probe, side by side with the others, for at most 2 s.
     pub fn register<F>(&self, name: &'static str, check: F)
     where
-        F: Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync + 'static,
+        F: Fn() -> BoxFuture<'static, Answer> + Send + Sync + 'static,
     {
         self.checks.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(check));
     }
@@ -75,12 +91,11 @@ impl Health {
         let asked = checks.into_iter().map(|(name, check)| async move {
             let answer = tokio::time::timeout(LIMIT, check()).await;
             let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LIMIT.as_secs())));
-            (name.to_owned(), CheckResult { ok: answer.is_ok(), problem: answer.err() })
+            (name.to_owned(), CheckResult::from(answer))
         });
         let mut checks: BTreeMap<_, _> = join_all(asked).await.into_iter().collect();
         if lifecycle.is_stopping() {
-            checks
-                .insert("lifecycle".into(), CheckResult { ok: false, problem: Some("the service is stopping".into()) });
+            checks.insert("lifecycle".into(), Err("the service is stopping".to_owned()).into());
         }
         let ready = checks.values().all(|check| check.ok);
         Readiness { status: if ready { "ready" } else { "unready" }.into(), checks }
@@ -104,12 +119,15 @@ mod tests {
     async fn one_failing_check_makes_the_service_unready_and_a_stuck_one_is_cut_off() {
         let (health, lifecycle) = (Health::new(), Lifecycle::new());
         assert_eq!(health.readiness(&lifecycle).await.status, "ready");
-        health.register("database", || async { Ok(()) }.boxed());
+        health.register("database", || async { Ok(String::new()) }.boxed());
+        health.register("relay", || async { Ok("active".to_owned()) }.boxed());
         health.register("consumer", || async { Err("no partitions yet".to_owned()) }.boxed());
         health.register("stuck", || std::future::pending().boxed());
         let readiness = health.readiness(&lifecycle).await;
         assert_eq!(readiness.status, "unready");
-        assert!(readiness.checks["database"].ok);
+        let well = |name: &str| serde_json::to_value(&readiness.checks[name]).unwrap();
+        assert_eq!(well("database"), serde_json::json!({ "ok": true }));
+        assert_eq!(well("relay"), serde_json::json!({ "ok": true, "detail": "active" }));
         assert_eq!(readiness.checks["consumer"].problem.as_deref(), Some("no partitions yet"));
         assert_eq!(readiness.checks["stuck"].problem.as_deref(), Some("no answer within 2 s"));
     }

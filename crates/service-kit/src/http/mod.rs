@@ -18,7 +18,7 @@ mod tests;
 
 pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use frame::RequestId;
-pub use health::{CheckResult, Health, Readiness};
+pub use health::{Answer, CheckResult, Health, Readiness};
 pub use page::{Page, PageQuery};
 pub use problem::{Details, FieldProblem, Problem};
 pub use serve::{Routes, router, serve};

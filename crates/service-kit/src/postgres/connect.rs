@@ -121,7 +121,7 @@ pub fn register_check(health: &Health, pool: &PgPool) {
     let pool = pool.clone();
     health.register("database", move || {
         let pool = pool.clone();
-        async move { ping(&pool).await }.boxed()
+        async move { ping(&pool).await.map(|()| String::new()) }.boxed()
     });
 }
 

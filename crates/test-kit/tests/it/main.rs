@@ -3,10 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::{Connection, PgConnection};
 use test_kit::{
     broker::Broker,
     kafka,
     postgres::TestDatabase,
+    private_postgres::PrivatePostgres,
     process::ServiceProcess,
     stack,
     wait::{wait_for, wait_until},
@@ -122,6 +124,52 @@ async fn a_private_broker_keeps_its_data_when_killed_and_when_stopped() {
     let payloads: Vec<_> =
         kafka::read_topic_to_end(&servers, "things").await.into_iter().map(|one| one.payload.unwrap()).collect();
     assert_eq!(payloads, [b"before".to_vec(), b"meanwhile".to_vec()]);
+}
+
+#[tokio::test]
+async fn a_private_postgres_keeps_what_was_committed_when_it_crashes() {
+    let mut postgres = PrivatePostgres::start().await;
+    let url = postgres.url();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE things (id int); INSERT INTO things VALUES (1)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    sqlx::raw_sql("BEGIN; INSERT INTO things VALUES (2)").execute(&mut connection).await.unwrap();
+
+    postgres.stop_immediately().await;
+    sqlx::raw_sql("COMMIT").execute(&mut connection).await.unwrap_err();
+    PgConnection::connect(&url).await.unwrap_err();
+    postgres.start_again().await;
+    assert_eq!(postgres.url(), url);
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let things: Vec<i32> = sqlx::query_scalar("SELECT id FROM things").fetch_all(&mut connection).await.unwrap();
+    assert_eq!(things, [1]);
+    let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(fsync, "on");
+}
+
+#[tokio::test]
+async fn a_paused_service_is_silent_until_it_goes_on() {
+    let mut service = ServiceProcess::spawn("examples/tiny_service", &[("GREETING", "hello".to_owned())]).await;
+    service.wait_ready().await;
+    let http = reqwest::Client::builder().timeout(Duration::from_millis(500)).build().unwrap();
+    service.pause();
+    let error = http.get(service.base_url()).send().await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(service.ended(), None, "it is not gone");
+    service.resume();
+    service.wait_ready().await;
+
+    let id = service.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").arg(&id).status().unwrap().success());
+    wait_until("its end is seen", LONG, || {
+        let ended = service.ended().is_some();
+        async move { ended }
+    })
+    .await;
+    service.kill9();
+    assert_eq!(service.id(), None);
 }
 
 #[tokio::test]

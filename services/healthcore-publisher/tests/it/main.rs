@@ -4,6 +4,7 @@
 
 mod api;
 mod bookings;
+mod conformance;
 mod patients;
 mod poison;
 mod row_changes;

@@ -3,8 +3,9 @@
 
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
+use test_kit::wait::wait_for;
 
-use crate::support::{Published, Record, published};
+use crate::support::{LONG, Published, Record, published};
 
 /// A plain connection, as another application has one.
 async fn connect(record: &Record) -> PgConnection {
@@ -204,4 +205,21 @@ async fn nobody_without_rights_can_publish_by_the_function_itself() {
     let answer = sqlx::raw_sql(forged).execute(&mut psql).await.map(|_| ());
     run(&mut psql, &format!("RESET ROLE; DROP OWNED BY {role} CASCADE; DROP ROLE {role}")).await;
     assert!(answer.is_err_and(|error| error.to_string().contains("permission denied")), "an event was forged");
+}
+
+#[tokio::test]
+async fn a_change_that_an_event_causes_belongs_to_the_event_s_trace() {
+    // Nothing listens on port 1: the spans are made, and nobody gets them.
+    let record = Record::with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")]).await;
+    let shape = json!({ "call_id": "call-1", "response_type": "PATIENT_CREATION", "data": { "name": "Ada Byron" } });
+    let parent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    record.hear_raw(b"call-1", shape.to_string().as_bytes(), &[("traceparent", parent)]).await;
+    let parents = "SELECT headers->>'traceparent' FROM healthcore.outbox WHERE topic = 'healthcore.patient.created'";
+    let written: Option<String> = wait_for("the patient is published", LONG, || async {
+        sqlx::query_scalar(parents).fetch_optional(record.pool()).await.unwrap()
+    })
+    .await;
+    let written = written.unwrap();
+    assert!(written.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && written.ends_with("-01"), "{written}");
+    assert_ne!(written.as_bytes(), parent, "a child of the work, not of the event");
 }

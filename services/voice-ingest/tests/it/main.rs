@@ -5,6 +5,8 @@
 mod bad_input;
 mod call_page;
 mod command_line;
+mod conformance;
+mod observed;
 mod personal_data;
 mod pieces;
 mod rejected;

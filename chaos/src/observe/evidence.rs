@@ -1,0 +1,108 @@
+//! After the faults: waiting until nothing is left to do, then collecting what is there.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+use super::{backlog, group::GroupView, topics};
+use crate::{
+    ground::{World, namespace},
+    history::{History, Look},
+    systems::{Hop, System},
+};
+
+const EVERY: Duration = Duration::from_millis(300);
+/// Whoever waits is told this often what for.
+const TELL: Duration = Duration::from_secs(10);
+
+/// Waits until every outbox is published, every group has handled everything, and every process is ready: how long that took,
+/// or what is still to be done.
+pub async fn drained(world: &World, patience: Duration) -> Result<Duration, Vec<String>> {
+    let began = Instant::now();
+    let mut tell = began + TELL;
+    loop {
+        let remaining = remaining(world).await;
+        if !remaining.is_empty() && Instant::now() >= tell {
+            tell += TELL;
+            println!("  still to do after {:.0} s: {}", began.elapsed().as_secs_f64(), remaining.join("; "));
+        }
+        if remaining.is_empty() {
+            return Ok(began.elapsed());
+        }
+        if began.elapsed() >= patience {
+            return Err(remaining);
+        }
+        sleep(EVERY).await;
+    }
+}
+
+/// Along the way of the events: what has left one place is seen in the next.
+async fn remaining(world: &World) -> Vec<String> {
+    let mut remaining = Vec::new();
+    for system in &world.systems {
+        for hop in system.hops() {
+            let outboxes = [Some(hop.outbox), hop.follow_ups.map(|(_, outbox)| outbox)];
+            remaining.extend(unpublished(world, outboxes[0]).await);
+            remaining.extend(behind(world, &**system, &hop).await);
+            remaining.extend(unpublished(world, outboxes[1]).await);
+        }
+    }
+    remaining.extend(world.unready().await);
+    remaining
+}
+
+async fn unpublished(world: &World, schema: Option<&str>) -> Option<String> {
+    let schema = schema?;
+    match backlog::unpublished(&world.ground.pool, schema).await {
+        Ok(0) => None,
+        Ok(rows) => Some(format!("{rows} rows of the outbox of {schema} are not published")),
+        Err(error) => Some(format!("the outbox of {schema} cannot be read: {error}")),
+    }
+}
+
+async fn behind(world: &World, system: &dyn System, hop: &Hop) -> Option<String> {
+    let namespace = namespace(system.name());
+    let (servers, group, topic) =
+        (world.ground.servers.clone(), format!("{namespace}{}", hop.group), format!("{namespace}{}", hop.topic));
+    let name = group.clone();
+    let lag = spawn_blocking(move || GroupView::open(&servers, &group, &topic).and_then(|view| view.lag())).await;
+    match lag {
+        Ok(Ok(0)) => None,
+        Ok(Ok(lag)) => Some(format!("the group {name} has {lag} records to handle")),
+        Ok(Err(error)) => Some(format!("how far the group {name} is cannot be asked: {error}")),
+        Err(error) => Some(format!("asking for the group {name} broke off: {error}")),
+    }
+}
+
+/// What is there of one hop.
+///
+/// # Errors
+/// The database or the load's notes cannot be read.
+///
+/// # Panics
+/// Kafka cannot be read.
+pub async fn collect(world: &World, system: &dyn System, hop: &Hop, looks: Vec<Look>) -> anyhow::Result<History> {
+    let namespace = namespace(system.name());
+    let (servers, pool) = (&world.ground.servers, &world.ground.pool);
+    let writes = match hop.written {
+        Some(query) => backlog::written(pool, query).await.context("cannot read what was written")?,
+        None => system.writes()?,
+    };
+    let follow_ups = match hop.follow_ups {
+        Some((topic, _)) => Some(topics::records(servers, &format!("{namespace}{topic}"), hop.fact).await),
+        None => None,
+    };
+    Ok(History {
+        hop: format!("{}, {}", system.name(), hop.name),
+        writes,
+        records: topics::records(servers, &format!("{namespace}{}", hop.topic), hop.fact).await,
+        effects: backlog::effects(pool, hop).await.context("cannot read the effects")?,
+        follow_ups,
+        dead_letters: topics::dead_letters(servers, &namespace, hop).await,
+        looks,
+    })
+}

@@ -1,0 +1,79 @@
+//! How far a group is in a topic, by asking Kafka; joins nothing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+};
+
+/// What takes longer is an outage, and the next look makes up for it.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// A client that only asks. Its calls block.
+#[allow(missing_debug_implementations, reason = "the client has none")]
+pub struct GroupView {
+    client: BaseConsumer,
+    topic: String,
+    partitions: Vec<i32>,
+}
+
+impl GroupView {
+    /// # Errors
+    /// Kafka does not answer, or has no such topic.
+    pub fn open(servers: &str, group: &str, topic: &str) -> Result<Self, KafkaError> {
+        let client: BaseConsumer = client(servers, group).create()?;
+        let metadata = client.fetch_metadata(Some(topic), LIMIT * 5)?;
+        let found = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let partitions: Vec<i32> = found.map(|partition| partition.id()).collect();
+        if partitions.is_empty() {
+            return Err(KafkaError::MetadataFetch(rdkafka::error::RDKafkaErrorCode::UnknownTopic));
+        }
+        Ok(Self { client, topic: topic.to_owned(), partitions })
+    }
+
+    /// By partition, the next offset to be handled; partitions without a commit are left out.
+    ///
+    /// # Errors
+    /// Kafka does not answer in time.
+    pub fn committed(&self) -> Result<BTreeMap<i32, i64>, KafkaError> {
+        let mut asked = TopicPartitionList::new();
+        for partition in &self.partitions {
+            asked.add_partition(&self.topic, *partition);
+        }
+        let answer = self.client.committed_offsets(asked, LIMIT)?;
+        let numbers = answer.elements().into_iter().filter_map(|one| match one.offset() {
+            Offset::Offset(offset) => Some((one.partition(), offset)),
+            _ => None,
+        });
+        Ok(numbers.collect())
+    }
+
+    /// How many records the group has still to handle.
+    ///
+    /// # Errors
+    /// Kafka does not answer in time.
+    pub fn lag(&self) -> Result<i64, KafkaError> {
+        let committed = self.committed()?;
+        let mut lag = 0;
+        for partition in &self.partitions {
+            let (first, end) = self.client.fetch_watermarks(&self.topic, *partition, LIMIT)?;
+            lag += end - committed.get(partition).copied().unwrap_or(first);
+        }
+        Ok(lag)
+    }
+}
+
+pub(super) fn client(servers: &str, group: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", servers)
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("reconnect.backoff.max.ms", "500")
+        // Brokers are taken away on purpose.
+        .set_log_level(RDKafkaLogLevel::Emerg);
+    config
+}

@@ -1,0 +1,182 @@
+//! The books of one assigned partition: what was taken, what of it is done, and whether the promises about it hold.
+
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use super::{
+    attempt::Outcome,
+    lane::{Lane, Work},
+    rebalance::{Assigned, Frontier},
+    record::{Record, Subscribed},
+};
+use crate::{
+    flow::ledger::{Ledger, Ticket},
+    sabotage::{self, Sabotage},
+};
+
+/// What the poll thread has to know of what became of its records, and the watch of both.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// Records that were taken since the assignment began; told with each look at the load.
+    pub(super) taken: AtomicUsize,
+    /// Records and bytes that are done since the assignment began.
+    pub(super) records: AtomicUsize,
+    pub(super) bytes: AtomicUsize,
+    /// The next offset to be handled; -1 until one was.
+    pub(super) next: AtomicI64,
+    /// The time of the oldest record that is not done, in milliseconds since 1970; -1 when all are.
+    pub(super) oldest_ms: AtomicI64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            taken: AtomicUsize::new(0),
+            records: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            next: AtomicI64::new(-1),
+            oldest_ms: AtomicI64::new(-1),
+        }
+    }
+}
+
+/// A position in the books.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    offset: i64,
+    timestamp_ms: i64,
+}
+
+/// So many keys of a partition are watched for their order. A key that shares its place with another is watched when its
+/// turn comes; memory stays the same.
+const WATCHED: usize = 256;
+
+pub(super) struct Assignment {
+    pub(super) of: Assigned,
+    /// Nothing more is taken from it.
+    pub(super) is_going: bool,
+    ledger: Ledger<Mark>,
+    committed: Option<i64>,
+    /// The lane and the offset that began last, for each place.
+    begun: Vec<(u64, i64)>,
+    outcomes: Counters,
+    order: Guarantee,
+    commits: Guarantee,
+}
+
+impl Assignment {
+    pub(super) fn new(of: Assigned, topics: &[Subscribed]) -> Self {
+        let topic = topics[usize::from(of.topic)].spec.name;
+        Self {
+            of,
+            is_going: false,
+            ledger: Ledger::default(),
+            committed: None,
+            begun: vec![(0, -1); WATCHED],
+            outcomes: Counters::of(topic),
+            order: Guarantee::named("order_per_key"),
+            commits: Guarantee::named("commit_behind_open_work"),
+        }
+    }
+
+    /// Takes a record into the books.
+    pub(super) fn charge(&mut self, record: &Record) -> Ticket {
+        let mark = Mark { offset: record.offset, timestamp_ms: record.timestamp_ms.unwrap_or(-1) };
+        let ticket = self.ledger.charge(mark);
+        if sabotage::is(Sabotage::CommitTheLatest) {
+            self.ledger.complete(ticket);
+        }
+        ticket
+    }
+
+    /// A record is handed out: within its lane, none that comes later may have been before it.
+    pub(super) fn begins(&mut self, lane: &Lane, work: &Work) {
+        let place = &mut self.begun[lane.key as usize % WATCHED];
+        let kept = place.0 != lane.key || place.1 <= work.record.offset;
+        self.order.check(kept);
+        *place = (lane.key, work.record.offset);
+    }
+
+    /// A record is behind us.
+    pub(super) fn complete(&mut self, ticket: Ticket, size: usize, outcome: Outcome) {
+        self.ledger.complete(ticket);
+        self.outcomes.count(outcome);
+        let progress: &Progress = &self.of.progress;
+        progress.records.fetch_add(1, Ordering::Relaxed);
+        progress.bytes.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// Up to where it is done. A commit names the next offset to be handled.
+    pub(super) fn frontier(&self) -> Option<Frontier> {
+        let done = self.ledger.frontier()?;
+        Some(Frontier { of: self.of.clone(), next: done.offset + 1 })
+    }
+
+    /// The frontier, if it is to be committed now.
+    pub(super) fn take_due(&mut self, even_if_unmoved: bool) -> Option<Frontier> {
+        let oldest = self.ledger.oldest_open();
+        self.of.progress.oldest_ms.store(oldest.map_or(-1, |mark| mark.timestamp_ms), Ordering::Relaxed);
+        let frontier = self.frontier()?;
+        self.of.progress.next.store(frontier.next, Ordering::Relaxed);
+        self.commits.check(oldest.is_none_or(|open| frontier.next <= open.offset));
+        if !even_if_unmoved && self.committed == Some(frontier.next) {
+            return None;
+        }
+        self.committed = Some(frontier.next);
+        Some(frontier)
+    }
+}
+
+/// Counters that are looked up once.
+struct Counters {
+    applied: metrics::Counter,
+    duplicate: metrics::Counter,
+    skipped: metrics::Counter,
+    dead_letter: metrics::Counter,
+}
+
+impl Counters {
+    fn of(topic: &'static str) -> Self {
+        let counter = |outcome: &'static str| metrics::counter!("kafka_consumer_messages_processed_total", "topic" => topic, "outcome" => outcome);
+        Self {
+            applied: counter("applied"),
+            duplicate: counter("duplicate"),
+            skipped: counter("skipped"),
+            dead_letter: counter("dead_letter"),
+        }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Applied => &self.applied,
+            Outcome::Duplicate => &self.duplicate,
+            Outcome::Skipped => &self.skipped,
+            Outcome::GivenUp { .. } => &self.dead_letter,
+        };
+        counter.increment(1);
+    }
+}
+
+/// A promise that is watched: how often it was looked at, and how often it did not hold, which must stay 0.
+struct Guarantee {
+    name: &'static str,
+    checks: metrics::Counter,
+    violations: metrics::Counter,
+}
+
+impl Guarantee {
+    fn named(name: &'static str) -> Self {
+        Self {
+            name,
+            checks: metrics::counter!("guarantee_checks_total", "guarantee" => name),
+            violations: metrics::counter!("guarantee_violations_total", "guarantee" => name),
+        }
+    }
+
+    fn check(&self, kept: bool) {
+        self.checks.increment(1);
+        if !kept {
+            self.violations.increment(1);
+            tracing::error!(guarantee = self.name, "a guarantee was broken; this is a fault of the engine");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A consumer is assembled where its service starts, one line for each handler: reading it shows what the service hears.
+
+use std::{fmt, time::Duration};
+
+use rdkafka::error::KafkaError;
+use thiserror::Error;
+
+use super::{
+    Consumer,
+    batch::{BatchHandler, Batching, RegisteredBatch, WithOutbox},
+    claims::MemoryClaims,
+    handler::{Handler, Listener, Registered, WithInbox, WithMemory},
+    lane::Order,
+    status::ConsumerStatus,
+};
+use crate::{
+    contract::topics::TopicSpec,
+    flow::{brake::BrakePolicy, breaker::BreakerPolicy, retry::RetryPolicy},
+    kafka::config::KafkaConfig,
+    publish::Outbox,
+};
+
+/// A handler that runs longer is cut off and tried again.
+const ATTEMPT: Duration = Duration::from_secs(60);
+/// How long the brake stays on unless a person takes it off.
+const COOL_DOWN: Duration = Duration::from_secs(300);
+
+/// How long a partition may stand still that has more: past this the client is not slow but broken.
+const STALL: Duration = Duration::from_secs(60);
+
+/// Why a consumer cannot be assembled.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// Their inbox claims would be each other's.
+    #[error("two handlers are called {0}: their inbox claims would be each other's; rename one")]
+    SameName(&'static str),
+    /// It would skip every record.
+    #[error("a consumer without handlers would skip every record; add one with .handle(...) or .listen(...)")]
+    NoHandlers,
+    /// A batch is one transaction of one handler.
+    #[error("{0} takes batches and so needs a consumer, and a group, to itself")]
+    NotAlone(&'static str),
+    /// Nothing to subscribe to.
+    #[error("{0} takes records of no topic; have its topics() name them")]
+    NoTopics(&'static str),
+    /// What librdkafka says of a setting.
+    #[error("the Kafka settings were refused")]
+    Settings(#[from] KafkaError),
+    /// The operating system has no thread left.
+    #[error("the consumer's thread could not be started")]
+    Thread(#[from] std::io::Error),
+}
+
+/// For consumers without a database; see [`Consumer::without_database`].
+#[derive(Debug, Clone, Copy)]
+pub struct NoDatabase;
+
+/// Assembles a [`Consumer`]. `D` is where its effects go: an [`Outbox`], or [`NoDatabase`].
+pub struct ConsumerBuilder<D = Outbox> {
+    pub(super) parts: ConsumerParts,
+    database: D,
+}
+
+/// What a consumer is made of.
+pub(super) struct ConsumerParts {
+    pub(super) config: KafkaConfig,
+    pub(super) group: String,
+    pub(super) service: String,
+    pub(super) handlers: Vec<Box<dyn Registered>>,
+    pub(super) batches: Vec<(Box<dyn RegisteredBatch>, Batching)>,
+    pub(super) order: Order,
+    pub(super) retry: RetryPolicy,
+    pub(super) attempt_limit: Duration,
+    pub(super) breaker: BreakerPolicy,
+    pub(super) brake: BrakePolicy,
+    pub(super) cool_down: Duration,
+    pub(super) stall_limit: Duration,
+}
+
+impl<D> fmt::Debug for ConsumerBuilder<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.fmt(f)
+    }
+}
+
+impl fmt::Debug for ConsumerParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("group", &self.group).field("handlers", &self.handlers).finish_non_exhaustive()
+    }
+}
+
+impl ConsumerBuilder<Outbox> {
+    /// One handler more; its event's topic is subscribed.
+    pub fn handle<H: Handler>(mut self, handler: H) -> Self {
+        let outbox = self.database.clone();
+        self.parts.handlers.push(Box::new(WithInbox { handler, outbox }));
+        self
+    }
+
+    /// The handler that takes batches; it is alone in its consumer.
+    pub fn handle_batches<H: BatchHandler>(mut self, handler: H, batching: Batching) -> Self {
+        let outbox = self.database.clone();
+        self.parts.batches.push((Box::new(WithOutbox { handler, outbox }), batching));
+        self
+    }
+}
+
+impl<D> ConsumerBuilder<D> {
+    pub(super) fn new(config: KafkaConfig, group: &str, service: &str, database: D) -> Self {
+        let parts = ConsumerParts {
+            group: config.topic_names().group(group),
+            service: service.to_owned(),
+            config,
+            handlers: Vec::new(),
+            batches: Vec::new(),
+            order: Order::default(),
+            retry: RetryPolicy::default(),
+            attempt_limit: ATTEMPT,
+            breaker: BreakerPolicy::default(),
+            brake: BrakePolicy::default(),
+            cool_down: COOL_DOWN,
+            stall_limit: STALL,
+        };
+        Self { parts, database }
+    }
+
+    /// One listener more; its event's topic is subscribed. It promises less than a handler: see [`Listener`].
+    pub fn listen<L: Listener>(mut self, listener: L) -> Self {
+        self.parts.handlers.push(Box::new(WithMemory { listener, claims: MemoryClaims::default() }));
+        self
+    }
+
+    /// Which records wait for each other; those of one key unless set.
+    pub fn order(mut self, order: Order) -> Self {
+        self.parts.order = order;
+        self
+    }
+
+    /// How failed attempts are repeated; see [`RetryPolicy::default`].
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.parts.retry = policy;
+        self
+    }
+
+    /// How long one attempt may take; a minute unless set. Set it below what the database and the outside calls may take
+    /// together, and those have no limit at all.
+    pub fn attempt_limit(mut self, limit: Duration) -> Self {
+        self.parts.attempt_limit = limit;
+        self
+    }
+
+    /// When an outside system counts as away; see [`BreakerPolicy::default`].
+    pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
+        self.parts.breaker = policy;
+        self
+    }
+
+    /// When too much is given up, and how long nothing is taken then: five minutes unless set; see [`BrakePolicy::default`].
+    pub fn brake(mut self, policy: BrakePolicy, cool_down: Duration) -> Self {
+        (self.parts.brake, self.parts.cool_down) = (policy, cool_down);
+        self
+    }
+
+    /// How long nothing may be taken of a partition that has more before the Kafka client is built anew; a minute unless
+    /// set. Records that wait for a handler, a retry or an outside system are taken.
+    pub fn stall_limit(mut self, limit: Duration) -> Self {
+        self.parts.stall_limit = limit;
+        self
+    }
+
+    /// # Errors
+    /// When two handlers share a name, there is none, or one that takes batches is not alone.
+    pub fn build(self) -> Result<Consumer, BuildError> {
+        let mut parts = self.parts;
+        parts.breaker.probe_limit = parts.attempt_limit;
+        for (index, handler) in parts.handlers.iter().enumerate() {
+            if parts.handlers[..index].iter().any(|other| other.name() == handler.name()) {
+                return Err(BuildError::SameName(handler.name()));
+            }
+        }
+        let alone = parts.handlers.is_empty() && parts.batches.len() == 1;
+        match parts.batches.first() {
+            None if parts.handlers.is_empty() => return Err(BuildError::NoHandlers),
+            Some((batches, _)) if !alone => return Err(BuildError::NotAlone(batches.name())),
+            Some((batches, _)) if batches.topics().is_empty() => return Err(BuildError::NoTopics(batches.name())),
+            _ => {}
+        }
+        Ok(Consumer { parts, status: ConsumerStatus::default() })
+    }
+}
+
+impl ConsumerParts {
+    /// The topics of its handlers, each once.
+    pub(super) fn topics(&self) -> Vec<&'static TopicSpec> {
+        let of_handlers = self.handlers.iter().map(|handler| handler.topic());
+        let of_batches = self.batches.iter().flat_map(|(batches, _)| batches.topics());
+        let mut topics: Vec<_> = of_handlers.chain(of_batches).collect();
+        topics.sort_by_key(|topic| topic.name);
+        topics.dedup();
+        topics
+    }
+}

@@ -1,0 +1,159 @@
+//! Records that were handed out together, run one after the other as long as none has to wait for anything. The first that
+//! does keeps the task; the rest goes on in another, so that nobody waits for it.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{
+    attempt::{Engine, Outcome, Verdict},
+    batch::Batches,
+    dispatch::Event,
+    lane::{Lane, Work},
+};
+use crate::flow::ledger::Ticket;
+
+/// What the dispatcher is told of what it handed out.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// A record is behind us; `last` when nothing of its lane is out any more.
+    Done { lane: Lane, ticket: Ticket, size: usize, outcome: Outcome, last: bool },
+    /// Records of a lane that did not run, or are to run again, in their order.
+    Back { lane: Lane, works: Vec<Work>, then: Then },
+    /// A record is not behind us and will not be: the engine broke over it, or is taken down.
+    Lost { lane: Lane },
+    /// A batch is over, whatever became of it.
+    BatchEnded,
+}
+
+/// When a lane whose records came back may go on.
+#[derive(Debug, Clone)]
+pub(super) enum Then {
+    /// When the record of it that is still out is done.
+    Running,
+    After(Duration),
+    /// When this outside system is back.
+    Back(Arc<str>),
+}
+
+pub(super) struct Chunk {
+    rest: VecDeque<(Lane, Work)>,
+    is_batch: bool,
+    /// The record that is at work. It is lost if nothing else is said of it.
+    current: Option<Lane>,
+    reports: Vec<Report>,
+    events: UnboundedSender<Event>,
+}
+
+impl Chunk {
+    pub(super) fn new(rest: impl Into<VecDeque<(Lane, Work)>>, events: UnboundedSender<Event>) -> Self {
+        Self { rest: rest.into(), is_batch: false, current: None, reports: Vec::new(), events }
+    }
+
+    /// Runs all of it.
+    pub(super) fn run(mut self, engine: Arc<Engine>) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.reports.reserve(self.rest.len());
+            while let Some((lane, work)) = self.rest.pop_front() {
+                self.current = Some(lane);
+                let verdict = {
+                    let mut handling = pin!(engine.handle(&work));
+                    match poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await {
+                        Poll::Ready(verdict) => verdict,
+                        Poll::Pending => {
+                            self.leave_the_rest(lane, &engine);
+                            handling.await
+                        }
+                    }
+                };
+                self.settle(lane, work, verdict);
+            }
+        })
+    }
+
+    /// Runs all of it together.
+    pub(super) async fn run_together(mut self, batches: Arc<Batches>) {
+        self.is_batch = true;
+        let verdicts = batches.handle(self.rest.make_contiguous()).await;
+        let mut verdicts = verdicts.into_iter();
+        while let Some(verdict) = verdicts.next()
+            && let Some((lane, work)) = self.rest.pop_front()
+        {
+            let left = self.rest.len();
+            // A record without a verdict has one of its lane before it, which took it along.
+            if let Some(verdict) = verdict {
+                self.settle(lane, work, verdict);
+            }
+            verdicts.by_ref().take(left - self.rest.len()).for_each(drop);
+        }
+    }
+
+    /// The record at work has to wait: the rest of its lane is put back, the other lanes go on in a task of their own.
+    fn leave_the_rest(&mut self, lane: Lane, engine: &Arc<Engine>) {
+        let works = self.take_lane(lane);
+        if !works.is_empty() {
+            self.reports.push(Report::Back { lane, works, then: Then::Running });
+        }
+        self.tell();
+        if !self.rest.is_empty() {
+            let others = Self::new(std::mem::take(&mut self.rest), self.events.clone());
+            tokio::spawn(others.run(Arc::clone(engine)));
+        }
+    }
+
+    /// What is left of the lane; it stands first.
+    fn take_lane(&mut self, lane: Lane) -> Vec<Work> {
+        let mut works = Vec::new();
+        while self.rest.front().is_some_and(|(next, _)| *next == lane)
+            && let Some((_, work)) = self.rest.pop_front()
+        {
+            works.push(work);
+        }
+        works
+    }
+
+    fn settle(&mut self, lane: Lane, mut work: Work, verdict: Verdict) {
+        self.current = None;
+        let (tries, then) = match verdict {
+            Verdict::Done(outcome) => {
+                let last = self.rest.front().is_none_or(|(next, _)| *next != lane);
+                let (ticket, size) = (work.ticket, work.record.size());
+                return self.reports.push(Report::Done { lane, ticket, size, outcome, last });
+            }
+            Verdict::Later(delay, tries) => (tries, Then::After(delay)),
+            Verdict::Blocked(dependency, tries) => (tries, Then::Back(dependency)),
+        };
+        work.tries = Some(tries);
+        let mut works = vec![work];
+        works.append(&mut self.take_lane(lane));
+        self.reports.push(Report::Back { lane, works, then });
+    }
+
+    fn tell(&mut self) {
+        if !self.reports.is_empty() {
+            // The dispatcher ends last; without it there is nobody to tell.
+            let _ = self.events.send(Event::Reports(std::mem::take(&mut self.reports)));
+        }
+    }
+}
+
+impl Drop for Chunk {
+    /// However it ends: a lane whose end went unheard would be shut for ever.
+    fn drop(&mut self) {
+        let mut lanes: Vec<Lane> = self.current.into_iter().chain(self.rest.iter().map(|(lane, _)| *lane)).collect();
+        lanes.dedup();
+        self.reports.extend(lanes.into_iter().map(|lane| Report::Lost { lane }));
+        if self.is_batch {
+            self.reports.push(Report::BatchEnded);
+        }
+        self.tell();
+    }
+}

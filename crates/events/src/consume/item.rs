@@ -1,0 +1,83 @@
+//! What a batch is made of.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Received,
+    record::{Record, Subscribed},
+};
+use crate::contract::{
+    codec::{self, DecodeError},
+    event::{Event, EventId},
+    headers::Headers,
+    topics::TopicSpec,
+};
+
+/// What a [`BatchHandler`](super::BatchHandler) can take: [`Received`] events, or [`Raw`] records.
+pub trait Item: sealed::Read {}
+
+pub(super) mod sealed {
+    use super::{DecodeError, EventId, Record, Subscribed, TopicSpec};
+
+    pub trait Read: Sized + Send + Sync + 'static {
+        const TOPICS: &'static [&'static TopicSpec];
+        /// `None` for what is of another type.
+        fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError>;
+    }
+}
+
+impl<E: Event> Item for Received<E> {}
+
+impl<E: Event> sealed::Read for Received<E> {
+    const TOPICS: &'static [&'static TopicSpec] = &[E::TOPIC];
+
+    fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError> {
+        let opened = codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())?;
+        if opened.event_type != E::TYPE {
+            return Ok(None);
+        }
+        let id = opened.event_id;
+        Ok(Some((id, Received::read(opened, record)?)))
+    }
+}
+
+/// A record as it stands in Kafka, whatever it holds.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    /// The topic as the catalogue has it.
+    pub topic: &'static TopicSpec,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The record's own time.
+    pub timestamp: Option<DateTime<Utc>>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` is a tombstone.
+    pub payload: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Headers,
+}
+
+impl Item for Raw {}
+
+impl sealed::Read for Raw {
+    const TOPICS: &'static [&'static TopicSpec] = &[];
+
+    fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError> {
+        // Named by where it stands: whatever it holds, a redelivery is a repeat.
+        let id = EventId::derived(&[&topic.name, &record.partition.to_string(), &record.offset.to_string()]);
+        let headers = record.headers().pairs().map(|(name, value)| (name.to_owned(), value.to_vec()));
+        let raw = Self {
+            topic: topic.spec,
+            partition: record.partition,
+            offset: record.offset,
+            timestamp: record.timestamp_ms.and_then(DateTime::from_timestamp_millis),
+            key: record.key().map(<[u8]>::to_vec),
+            payload: record.payload().map(<[u8]>::to_vec),
+            headers: Headers::new(headers.collect()),
+        };
+        Ok(Some((id, raw)))
+    }
+}

@@ -1,0 +1,133 @@
+//! What a consumer is doing, for readiness and for whoever takes its brake off.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Without a poll for this long the consumer is not alive: a poll takes 50 ms, a rebalance at most the drain.
+const SILENT: Duration = Duration::from_secs(30);
+
+/// What a consumer is doing.
+#[derive(Clone)]
+pub struct ConsumerStatus(Arc<Status>);
+
+struct Status {
+    began: Instant,
+    /// Milliseconds after `began`; zero before the first poll.
+    polled: AtomicU64,
+    assigned: AtomicUsize,
+    dead_letters_refused: AtomicBool,
+    brake: Mutex<Option<String>>,
+    stalled: Mutex<Option<String>>,
+    release: AtomicBool,
+}
+
+impl Default for ConsumerStatus {
+    fn default() -> Self {
+        Self(Arc::new(Status {
+            began: Instant::now(),
+            polled: AtomicU64::new(0),
+            // Before the first assignment: nobody has told yet.
+            assigned: AtomicUsize::new(usize::MAX),
+            dead_letters_refused: AtomicBool::new(false),
+            brake: Mutex::new(None),
+            stalled: Mutex::new(None),
+            release: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl fmt::Debug for ConsumerStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerStatus").field("check", &self.check()).finish()
+    }
+}
+
+impl ConsumerStatus {
+    /// Whether it has joined its group, polls, takes records, and can write dead letters; `Ok` says what it is doing, `Err`
+    /// which of these is not so.
+    pub fn check(&self) -> Result<String, String> {
+        let polled = Duration::from_millis(self.0.polled.load(Ordering::Relaxed));
+        if !self.has_joined() {
+            return Err("has not joined its consumer group yet".to_owned());
+        }
+        if self.0.began.elapsed().saturating_sub(polled) > SILENT {
+            return Err(format!("has not polled Kafka for {SILENT:?}"));
+        }
+        if let Some(reason) = self.brake().or_else(|| self.stalled()) {
+            return Err(reason);
+        }
+        // The log has the reason, which may name hosts; readiness is open to everybody.
+        if self.0.dead_letters_refused.load(Ordering::Relaxed) {
+            return Err("cannot write dead letters; see the log".to_owned());
+        }
+        Ok(match self.partitions() {
+            0 => "stands by: the group's other members have all partitions".to_owned(),
+            1 => "takes records of 1 partition".to_owned(),
+            count => format!("takes records of {count} partitions"),
+        })
+    }
+
+    /// How many partitions this worker has.
+    pub fn partitions(&self) -> usize {
+        match self.0.assigned.load(Ordering::Relaxed) {
+            usize::MAX => 0,
+            count => count,
+        }
+    }
+
+    /// Why it has stopped taking records, if it has: too many of them became dead letters.
+    pub fn brake(&self) -> Option<String> {
+        self.0.brake.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which partition it has taken nothing of for long although there is more, if any; its client is then built anew.
+    pub fn stalled(&self) -> Option<String> {
+        self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the brake off before its time. What was wrong should be mended by then: it is put on again as before.
+    pub fn release_brake(&self) {
+        self.0.release.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn polled(&self) {
+        let now = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        self.0.polled.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn assigned(&self, partitions: usize) {
+        self.0.assigned.store(partitions, Ordering::Relaxed);
+    }
+
+    /// A client begins.
+    pub(super) fn joins(&self) {
+        self.0.assigned.store(usize::MAX, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_joined(&self) -> bool {
+        self.0.assigned.load(Ordering::Relaxed) != usize::MAX
+    }
+
+    pub(super) fn stalls(&self, reason: Option<String>) {
+        *self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    pub(super) fn dead_letters_refused(&self, refused: bool) {
+        self.0.dead_letters_refused.store(refused, Ordering::Relaxed);
+    }
+
+    pub(super) fn brakes(&self, reason: Option<String>) {
+        *self.0.brake.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        self.0.release.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_released(&self) -> bool {
+        self.0.release.load(Ordering::Relaxed)
+    }
+}

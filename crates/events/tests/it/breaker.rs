@@ -1,0 +1,233 @@
+//! Outside systems that are away, and those that only look so.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use events::{
+    consume::{Consumer, Handler, Plan, Received},
+    contract::{
+        event::NewEvent,
+        schema::voice::{BookingConfirmationV1, PatientCreationV1},
+        topics::{AI_RESPONSES, DEAD_LETTER_QUEUE},
+    },
+    flow::{error::HandlerError, retry::RetryPolicy},
+    kafka::producer::Producer,
+    publish::Tx,
+};
+use test_kit::{kafka, proxy::Proxy, wait::wait_until};
+use tokio::{net::TcpListener, time::sleep};
+
+use crate::support::{LONG, Rig, Running, said};
+
+/// An outside system: answers after 20 ms, or 500 to whoever is called `refuse`.
+#[derive(Clone, Default)]
+struct Peer {
+    asked: Arc<AtomicUsize>,
+    at_once: Arc<AtomicUsize>,
+    most_at_once: Arc<AtomicUsize>,
+}
+
+impl Peer {
+    async fn start() -> (Self, String) {
+        let peer = Self::default();
+        let app = Router::new().route("/{name}", get(Self::answer)).with_state(peer.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        (peer, address)
+    }
+
+    async fn answer(State(peer): State<Self>, axum::extract::Path(name): axum::extract::Path<String>) -> StatusCode {
+        peer.asked.fetch_add(1, Ordering::SeqCst);
+        let now = peer.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        peer.most_at_once.fetch_max(now, Ordering::SeqCst);
+        sleep(Duration::from_millis(20)).await;
+        peer.at_once.fetch_sub(1, Ordering::SeqCst);
+        if name == "refuse" { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+    }
+}
+
+/// Asks the peer, then notes the event.
+struct AskPeer {
+    http: reqwest::Client,
+    base: String,
+}
+
+struct Answered;
+impl Plan for Answered {}
+
+impl Handler for AskPeer {
+    const NAME: &'static str = "ask-peer";
+    type Event = PatientCreationV1;
+    type Plan = Answered;
+
+    async fn prepare(&self, event: &Received<PatientCreationV1>) -> Result<Answered, HandlerError> {
+        self.http.get(format!("{}/{}", self.base, event.data.name)).send().await?.error_for_status()?;
+        Ok(Answered)
+    }
+
+    async fn apply(&self, event: &Received<PatientCreationV1>, _: Answered, tx: &mut Tx) -> Result<(), HandlerError> {
+        note(tx, event.id.0, &event.data.call_id, &event.data.name).await
+    }
+}
+
+/// Needs nobody.
+struct NoteBooking;
+
+impl Handler for NoteBooking {
+    const NAME: &'static str = "note-booking";
+    type Event = BookingConfirmationV1;
+    type Plan = ();
+
+    async fn apply(&self, event: &Received<BookingConfirmationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
+        note(tx, event.id.0, &event.data.call_id, "booking").await
+    }
+}
+
+async fn note(tx: &mut Tx, id: uuid::Uuid, call: &str, name: &str) -> Result<(), HandlerError> {
+    sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, 'w')")
+        .bind(id)
+        .bind(call)
+        .bind(name)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
+    NewEvent::fact(BookingConfirmationV1 {
+        call_id: call.to_owned(),
+        dentist: "Dr. Smith".to_owned(),
+        date: chrono::NaiveDate::from_ymd_opt(2030, 1, 1).unwrap(),
+        time: chrono::NaiveTime::from_hms_opt(10, 0, 0).unwrap(),
+        patient_name: "John".to_owned(),
+        service: None,
+        notes: None,
+        extraction_id: String::new(),
+    })
+}
+
+async fn consumer(rig: &Rig, peer: &str) -> Running {
+    // Short, so that what hangs is noticed within the test.
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().unwrap();
+    let consumer = Consumer::builder(rig.config.clone(), "test-group", "test-service", rig.outbox.clone())
+        .handle(AskPeer { http, base: format!("http://{peer}") })
+        .handle(NoteBooking)
+        .retry(RetryPolicy { base: Duration::from_millis(20), max_attempts: 3, ..RetryPolicy::default() })
+        .build()
+        .unwrap();
+    Running::consumer(consumer).await
+}
+
+async fn counted(rig: &Rig, condition: &'static str) -> i64 {
+    let query = format!("SELECT count(*) FROM effects WHERE {condition}");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(rig.pool()).await.unwrap()
+}
+
+/// `OUTAGE_SECONDS` makes the outage longer; what is printed are its figures.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_an_outside_system_makes_no_dead_letter_and_concerns_nobody_else() {
+    let outage = std::env::var("OUTAGE_SECONDS").map_or(8, |seconds| seconds.parse().unwrap());
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let (peer, address) = Peer::start().await;
+    let mut proxy = Proxy::before(&address).await;
+    let consumer = consumer(&rig, &proxy.address().to_string()).await;
+    let producer = Producer::new(&rig.config, "another-service", LONG).unwrap();
+
+    proxy.cut().await;
+    let began = Instant::now();
+    let (mut sent, mut slowest) = (0, Duration::ZERO);
+    // A hundred events a second; those of the other handler are watched until they are done.
+    while began.elapsed() < Duration::from_secs(outage) {
+        for _ in 0..9 {
+            producer.publish(said(&format!("call-{}", sent % 500), &format!("said-{sent}"))).await.unwrap();
+            sent += 1;
+        }
+        let noticed = Instant::now();
+        let bookings = counted(&rig, "name = 'booking'").await;
+        producer.publish(booking(&format!("call-{}", sent % 500 + 1_000))).await.unwrap();
+        wait_until("the other handler works", LONG, || async { counted(&rig, "name = 'booking'").await > bookings })
+            .await;
+        slowest = slowest.max(noticed.elapsed());
+        sleep(Duration::from_millis(100)).await;
+    }
+    let asked_meanwhile = peer.asked.load(Ordering::SeqCst);
+    assert_eq!(counted(&rig, "name <> 'booking'").await, 0, "the peer was away");
+    proxy.mend().await;
+    let back = Instant::now();
+    wait_until("all is made up for", LONG, || async { counted(&rig, "name <> 'booking'").await >= sent }).await;
+    println!(
+        "away for {outage} s: {sent} events waited, made up for {:.1} s after the return, at most {} at once; the other \
+         handler's slowest took {slowest:?}",
+        back.elapsed().as_secs_f64(),
+        peer.most_at_once.load(Ordering::SeqCst),
+    );
+    assert_eq!(asked_meanwhile, 0);
+    assert_eq!(counted(&rig, "name <> 'booking'").await, sent);
+    assert!(peer.most_at_once.load(Ordering::SeqCst) <= 32, "the return is no stampede");
+    rig.wait_until_committed().await;
+    let letters = kafka::read_topic_to_end(&rig.servers(), &rig.topic(&DEAD_LETTER_QUEUE)).await;
+    assert!(letters.is_empty(), "{} dead letters", letters.len());
+    // Order of each key, though they waited.
+    let names: Vec<(String, String)> =
+        sqlx::query_as("SELECT call_id, name FROM effects WHERE name <> 'booking' ORDER BY id")
+            .fetch_all(rig.pool())
+            .await
+            .unwrap();
+    let mut last = std::collections::HashMap::new();
+    for (call, name) in names {
+        let number: i64 = name.strip_prefix("said-").unwrap().parse().unwrap();
+        assert!(last.insert(call.clone(), number).is_none_or(|before| before < number), "{call}: {number}");
+    }
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_event_that_a_sound_system_fails_at_is_given_up_and_stops_nobody() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let (_, address) = Peer::start().await;
+    let consumer = consumer(&rig, &address).await;
+    rig.send(said("call-bad", "refuse")).await;
+    rig.send(said("call-bad", "next")).await;
+    let mut sent = 0;
+    let letters = rig.topic(&DEAD_LETTER_QUEUE);
+    while kafka::read_topic_to_end(&rig.servers(), &letters).await.is_empty() {
+        assert!(sent < 500, "it is still tried, though the system answered others {sent} times");
+        rig.send(said(&format!("call-{sent}"), "fine")).await;
+        sent += 1;
+    }
+    println!("given up when the system had answered {sent} others");
+    let letters = rig.dead_letters(1).await;
+    assert_eq!(letters[0].header("dlq.category"), Some(&b"dependency"[..]));
+    rig.wait_until_committed().await;
+    assert_eq!(counted(&rig, "call_id = 'call-bad' AND name = 'next'").await, 1);
+    assert_eq!(counted(&rig, "name = 'fine'").await, sent);
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_that_one_lone_event_meets_is_waited_out() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let (_, address) = Peer::start().await;
+    let mut proxy = Proxy::before(&address).await;
+    let consumer = consumer(&rig, &proxy.address().to_string()).await;
+    proxy.cut().await;
+    rig.send(said("call-1", "alone")).await;
+    // Three attempts are this consumer's limit: longer than they and the breaker's first probes take.
+    sleep(Duration::from_secs(6)).await;
+    proxy.mend().await;
+    rig.wait_for_effects(1).await;
+    rig.wait_until_committed().await;
+    assert!(kafka::read_topic_to_end(&rig.servers(), &rig.topic(&DEAD_LETTER_QUEUE)).await.is_empty());
+    assert_eq!(rig.committed().await.len(), AI_RESPONSES.partitions as usize);
+    consumer.stop().await;
+}

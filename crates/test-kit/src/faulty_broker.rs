@@ -1,0 +1,148 @@
+//! A private broker whose answers a test may spoil, by a proxy that knows so much of the protocol. What is met in production
+//! after changes of leader and of members, and otherwise comes when nobody looks.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::Mutex,
+    task::JoinHandle,
+};
+
+use crate::{broker::Broker, ports::free_port};
+
+/// The kinds of two requests, and an error, by their numbers in the protocol.
+const FETCH: u16 = 1;
+const HEARTBEAT: u16 = 12;
+const FENCED_INSTANCE_ID: i16 = 82;
+
+/// Reached through its proxy alone.
+#[derive(Debug)]
+pub struct FaultyBroker {
+    address: SocketAddr,
+    faults: Arc<Faults>,
+    task: JoinHandle<()>,
+    _broker: Broker,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    no_fetches: AtomicBool,
+    swallowed: AtomicUsize,
+    fence: AtomicBool,
+}
+
+impl FaultyBroker {
+    /// Ready, and without faults yet.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", free_port())).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let broker = Broker::start_behind(address.port()).await;
+        let faults = Arc::new(Faults::default());
+        let task = tokio::spawn(accept(listener, broker.bootstrap(), faults.clone()));
+        Self { address, faults, task, _broker: broker }
+    }
+
+    /// What clients connect to.
+    pub fn bootstrap(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// From now on, connections that have fetched get no answer to another fetch, and to all else as before. New ones do.
+    pub fn stop_fetches(&self) {
+        self.faults.no_fetches.store(true, SeqCst);
+    }
+
+    /// How many fetches were swallowed.
+    pub fn swallowed(&self) -> usize {
+        self.faults.swallowed.load(SeqCst)
+    }
+
+    /// The next heartbeat of a group's member is answered with what no client gets over: another has taken its place.
+    pub fn fence_a_member(&self) {
+        self.faults.fence.store(true, SeqCst);
+    }
+}
+
+impl Drop for FaultyBroker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: String, faults: Arc<Faults>) {
+    // Dropped with this task, and with it every connection.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let (target, faults) = (target.clone(), faults.clone());
+        connections.spawn(async move {
+            let Ok(server) = TcpStream::connect(target).await else { return };
+            let (from_client, to_client) = client.into_split();
+            let (mut from_server, to_server) = server.into_split();
+            let to_client = Mutex::new(to_client);
+            let answers = async {
+                while let Some(answer) = read(&mut from_server).await {
+                    write(&mut *to_client.lock().await, &answer).await?;
+                }
+                Some(())
+            };
+            tokio::select! {
+                _ = pass_requests(from_client, to_server, &to_client, &faults) => {}
+                _ = answers => {}
+            }
+        });
+    }
+}
+
+async fn pass_requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    back: &Mutex<OwnedWriteHalf>,
+    faults: &Faults,
+) -> Option<()> {
+    let mut has_fetched = false;
+    loop {
+        // Kind, version, number of the request, and what concerns nobody here.
+        let request = read(&mut from).await?;
+        let number = |at: usize| u16::from_be_bytes([request[at], request[at + 1]]);
+        match number(0) {
+            FETCH if !faults.no_fetches.load(SeqCst) => has_fetched = true,
+            FETCH if has_fetched => {
+                faults.swallowed.fetch_add(1, SeqCst);
+                continue;
+            }
+            HEARTBEAT if faults.fence.swap(false, SeqCst) => {
+                // From version 4 on, header and body each end with a byte for what may be added.
+                let more: &[u8] = if number(2) >= 4 { &[0] } else { &[] };
+                let delay = [0; 4];
+                let answer = [&request[4..8], more, &delay, &FENCED_INSTANCE_ID.to_be_bytes(), more].concat();
+                write(&mut *back.lock().await, &answer).await?;
+                continue;
+            }
+            _ => {}
+        }
+        write(&mut to, &request).await?;
+    }
+}
+
+async fn read(from: &mut OwnedReadHalf) -> Option<Vec<u8>> {
+    let length = from.read_u32().await.ok()?;
+    let mut frame = vec![0; length as usize];
+    from.read_exact(&mut frame).await.ok()?;
+    Some(frame)
+}
+
+async fn write(to: &mut OwnedWriteHalf, frame: &[u8]) -> Option<()> {
+    to.write_u32(frame.len() as u32).await.ok()?;
+    to.write_all(frame).await.ok()
+}

@@ -1,0 +1,95 @@
+//! Each handler against what every handler has to stand.
+
+use events::contract::{
+    event::{EventId, NewEvent},
+    schema::healthcore::{AppointmentBookedV1, PatientCreatedV1, PatientUpdatedV1},
+};
+use serde_json::json;
+use test_kit::conformance::Trial;
+use voice_ingest::handlers::{NoteBooking, NoteNewPatient, NoteReturningPatient};
+
+use crate::support::{Voice, appointment};
+
+const EFFECTS: &str = "SELECT count(*) FROM extractions WHERE applied_at IS NOT NULL";
+
+/// What was said in the calls of a handler's trial; the events tell what became of it.
+async fn said(voice: &Voice, of: &str, response_type: &str, data: impl Fn(u32) -> serde_json::Value) -> Vec<EventId> {
+    let mut causes = Vec::new();
+    for n in 0..4 {
+        let call = format!("{of}-{n}");
+        assert_eq!(voice.respond(&call, response_type, data(n)).await.status, 202);
+        let cause = voice.shown(&call).await[0]["event_id"].as_str().unwrap().parse().unwrap();
+        causes.push(EventId(cause));
+    }
+    causes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_handler_conforms() {
+    let voice = Voice::without_kafka().await;
+    let pool = voice.database.pool_in("voice").await;
+    let caller = |n: u32| json!({"name": "Ada Byron", "email": format!("ada{n}@example.com")});
+    let told = |causes: &[EventId], of: &str, n: u32| (Some(causes[n as usize]), format!("{of}-{n}"));
+
+    let causes = said(&voice, "new", "PATIENT_CREATION", caller).await;
+    Trial {
+        handler: &|| NoteNewPatient,
+        pool: &pool,
+        effects: EFFECTS,
+        event: &|n| {
+            let (causation_id, call) = told(&causes, "new", n);
+            let data = PatientCreatedV1 {
+                patient_id: n.into(),
+                name: "Ada Byron".to_owned(),
+                email: None,
+                phone: None,
+                date_of_birth: None,
+            };
+            NewEvent { causation_id, ..NewEvent::fact(data) }.correlated(call)
+        },
+    }
+    .conforms()
+    .await;
+
+    let causes = said(&voice, "known", "PATIENT_CREATION", caller).await;
+    Trial {
+        handler: &|| NoteReturningPatient,
+        pool: &pool,
+        effects: EFFECTS,
+        event: &|n| {
+            let (causation_id, call) = told(&causes, "known", n);
+            let data = PatientUpdatedV1 {
+                patient_id: n.into(),
+                name: "Ada Byron".to_owned(),
+                email: None,
+                phone: None,
+                date_of_birth: None,
+                changed: vec!["last_contact_at".to_owned()],
+            };
+            NewEvent { causation_id, ..NewEvent::fact(data) }.correlated(call)
+        },
+    }
+    .conforms()
+    .await;
+
+    let time = |n: u32| format!("1{n}:00");
+    let causes = said(
+        &voice,
+        "booked",
+        "BOOKING_CONFIRMATION",
+        |n| json!({"dentist": "Dr. Smith", "date": "2030-01-07", "time": time(n), "patient_name": "Ada Byron"}),
+    )
+    .await;
+    Trial {
+        handler: &|| NoteBooking,
+        pool: &pool,
+        effects: EFFECTS,
+        event: &|n| {
+            let (causation_id, call) = told(&causes, "booked", n);
+            let booked = appointment(n.into(), Some(n.into()), "Dr. Smith", "2030-01-07", &time(n));
+            NewEvent { causation_id, ..NewEvent::fact(AppointmentBookedV1(booked)) }.correlated(call)
+        },
+    }
+    .conforms()
+    .await;
+}
