@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use super::{
     attempt::Outcome,
-    lane::{Lane, Work},
+    lane::Lane,
     rebalance::{Assigned, Frontier},
     record::{Record, Subscribed},
 };
@@ -56,8 +56,8 @@ pub(super) struct Assignment {
     pub(super) is_going: bool,
     ledger: Ledger<Mark>,
     committed: Option<i64>,
-    /// The lane and the offset that began last, for each place.
-    begun: Vec<(u64, i64)>,
+    /// The lane and the offset that was done last, for each place.
+    done: Vec<(u64, i64)>,
     outcomes: Counters,
     order: Guarantee,
     commits: Guarantee,
@@ -71,7 +71,7 @@ impl Assignment {
             is_going: false,
             ledger: Ledger::default(),
             committed: None,
-            begun: vec![(0, -1); WATCHED],
+            done: vec![(0, -1); WATCHED],
             outcomes: Counters::of(topic),
             order: Guarantee::named("order_per_key"),
             commits: Guarantee::named("commit_behind_open_work"),
@@ -88,16 +88,14 @@ impl Assignment {
         ticket
     }
 
-    /// A record is handed out: within its lane, none that comes later may have been before it.
-    pub(super) fn begins(&mut self, lane: &Lane, work: &Work) {
-        let place = &mut self.begun[lane.key as usize % WATCHED];
-        let kept = place.0 != lane.key || place.1 <= work.record.offset;
-        self.order.check(kept);
-        *place = (lane.key, work.record.offset);
-    }
-
     /// A record is behind us.
-    pub(super) fn complete(&mut self, ticket: Ticket, size: usize, outcome: Outcome) {
+    pub(super) fn complete(&mut self, lane: &Lane, ticket: Ticket, size: usize, outcome: Outcome) {
+        if let Some(mark) = self.ledger.get(ticket) {
+            // Within its lane, none that comes later may have been before it.
+            let place = &mut self.done[lane.key as usize % WATCHED];
+            self.order.check(place.0 != lane.key || place.1 < mark.offset);
+            *place = (lane.key, mark.offset);
+        }
         self.ledger.complete(ticket);
         self.outcomes.count(outcome);
         let progress: &Progress = &self.of.progress;

@@ -209,7 +209,7 @@ impl Dispatcher {
                 }
                 self.waiting.went_on(&lane);
                 if let Some(assignment) = self.assignments.get_mut(&lane.assignment) {
-                    assignment.complete(ticket, size, outcome);
+                    assignment.complete(&lane, ticket, size, outcome);
                     match outcome {
                         Outcome::GivenUp { handler, code } => self.braking.gave_up(lane.assignment, handler, code),
                         _ => self.braking.went_well(lane.assignment),
@@ -272,11 +272,6 @@ impl Dispatcher {
                 // What is queued stands behind what runs.
                 self.gathering = None;
                 return;
-            }
-            for (lane, work) in &taken {
-                if let Some(assignment) = self.assignments.get_mut(&lane.assignment) {
-                    assignment.begins(lane, work);
-                }
             }
             let chunk = Chunk::new(taken, self.events.clone());
             match &self.mode {

@@ -52,6 +52,8 @@ pub enum RelayError {
     Producer(#[source] KafkaError),
     #[error("the relay's producer is dead: {code}: {reason}")]
     Fatal { code: RDKafkaErrorCode, reason: String },
+    #[error("Kafka has acknowledged none of {records} records for 30 s; beginning again with a new client")]
+    Silent { records: usize },
     #[error("a record was not delivered: {0}")]
     Delivery(RDKafkaErrorCode),
     #[error(transparent)]

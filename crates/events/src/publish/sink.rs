@@ -49,6 +49,9 @@ const STALL: Duration = Duration::from_secs(2);
 const MOST: usize = 20_000;
 /// While nothing else is to be done than to wait for deliveries, they are looked for this often.
 const NEWS: Duration = Duration::from_millis(2);
+/// A client that reports nothing for this long while it has records is taken for stuck, which librdkafka's can be after a
+/// broker's return; in an outage its successor waits as it did.
+const SILENT: Duration = Duration::from_secs(30);
 /// At shutdown, what is in flight gets this long to be acknowledged.
 const GRACE: Duration = Duration::from_secs(5);
 /// Why a row is held that nothing is wrong with.
@@ -67,6 +70,8 @@ pub(super) struct Sink {
     pub(super) window: Window,
     /// Handed to the client and not reported back; the window also has what waits behind such a one.
     in_flight: usize,
+    /// When a record was last reported back, or handed over with none before it.
+    heard_at: Instant,
     held: Held,
     status: RelayStatus,
     figures: Figures,
@@ -105,6 +110,7 @@ impl Sink {
             registry: Registry::of(config),
             window: Window::new(saved.snapshot.clone()),
             in_flight: 0,
+            heard_at: Instant::now(),
             held,
             status,
             figures: Figures::new(),
@@ -163,6 +169,9 @@ impl Sink {
                 Ok(()) => {
                     let flight = Some((topic, sent_at));
                     self.window.charge(Sent { id: row.id, created_at: row.created_at, flight });
+                    if self.in_flight == 0 {
+                        self.heard_at = sent_at;
+                    }
                     self.in_flight += 1;
                     return Ok(Sending::Taken);
                 }
@@ -218,6 +227,7 @@ impl Sink {
         let mut newest = None;
         for (ticket, refusal) in self.deliveries.take() {
             self.in_flight -= 1;
+            self.heard_at = Instant::now();
             if let Some((topic, since)) = self.window.get(ticket).and_then(|row| row.flight) {
                 self.figures.note(topic, since, refusal.is_some());
             }
@@ -267,6 +277,9 @@ impl Sink {
     /// Checks that the client lives; whoever uses the connection that is returned learns whether the lock is still held.
     pub(super) async fn check(&mut self) -> Result<&mut PgConnection, RelayError> {
         self.check_client()?;
+        if self.in_flight > 0 && self.heard_at.elapsed() > SILENT {
+            return Err(RelayError::Silent { records: self.in_flight });
+        }
         Ok(&mut self.lock)
     }
 
