@@ -34,7 +34,8 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 /// # Errors
 /// The filter or the collector's address is not valid, or another recorder than ours is installed.
 pub fn start(config: &TelemetryConfig, service: &'static str, version: &'static str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.rust_log)).context("RUST_LOG is not understood")?;
+    let mut filter =
+        EnvFilter::try_new(format!("{QUIET},{}", config.rust_log)).context("RUST_LOG is not understood")?;
     let on_terminal = std::io::stderr().is_terminal();
     let format = config.log_format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -43,8 +44,12 @@ pub fn start(config: &TelemetryConfig, service: &'static str, version: &'static 
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
     let traces = traces::layer(config, service, version)?;
-    // Fails only where a subscriber is set already, that is in a test process.
-    _ = tracing_subscriber::registry().with(logs.with_filter(filter)).with(traces).try_init();
+    if traces.is_some() {
+        filter = filter.add_directive(format!("{}=trace", traces::TARGET).parse()?);
+    }
+    // One filter for all, and none of the logs' own: a layer with its own filter loses the line that follows a question
+    // such as sqlx's, whether a line would be wanted. Fails only where a subscriber is set already, that is in a test process.
+    _ = tracing_subscriber::registry().with(filter).with(logs).with(traces).try_init();
     install_recorder()?;
     metrics::gauge!("build_info", "service" => service, "version" => version).set(1.0);
     Ok(())

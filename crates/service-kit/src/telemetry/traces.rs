@@ -4,7 +4,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use anyhow::Context;
-use events::kafka::trace::TARGET;
+pub(super) use events::kafka::trace::TARGET;
 use opentelemetry::{KeyValue, global, trace::TracerProvider};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};

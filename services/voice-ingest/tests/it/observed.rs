@@ -55,6 +55,8 @@ async fn after_some_traffic_every_promised_metric_is_there_and_says_what_it_mean
 #[tokio::test]
 async fn readiness_says_what_each_part_is_doing() {
     let voice = Voice::start().await;
+    // What is logged right after a query is not lost.
+    wait_until("the relay tells", LONG, || async { voice.service.log().contains("the relay is active") }).await;
     wait_until("the relay is active and the consumer has its partitions", LONG, || async {
         let ready = voice.get("/readyz").await.json();
         ready["checks"]["relay"] == json!({ "ok": true, "detail": "active" })
