@@ -68,7 +68,10 @@ pub(super) struct Engine {
     pub(super) group: String,
     pub(super) service: String,
     pub(super) topics: Vec<Subscribed>,
+    /// Empty where one handler takes batches.
     pub(super) handlers: Vec<Placed>,
+    /// What they are called, the one that takes batches included.
+    pub(super) called: Vec<&'static str>,
     pub(super) dead_letters: Producer,
     pub(super) names: TopicNames,
     pub(super) retry: RetryPolicy,
@@ -118,21 +121,25 @@ impl Engine {
         if !self.is_meant(record) {
             return Verdict::Done(Outcome::Skipped);
         }
+        let mut done = Outcome::Skipped;
+        let mut begin = work.tries.as_ref().map_or(0, |tries| tries.handler);
         if let Some(letter) = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()) {
-            return Box::pin(self.give_up(work, letter.handler, &letter.failure)).await;
+            match (Box::pin(self.give_up(work, letter.by, &letter.failure)).await, letter.by) {
+                // The handlers behind the one that gave it up have not had it yet.
+                (Verdict::Done(outcome), Some(index)) => (done, begin) = (outcome, index + 1),
+                (verdict, _) => return verdict,
+            }
         }
         let opened = match self.open(record) {
             Ok(opened) => opened,
             Err(error) => {
                 let failure = Failure::of_decoding(&error);
-                return Box::pin(self.give_up(work, "", &failure)).await;
+                return Box::pin(self.give_up(work, None, &failure)).await;
             }
         };
         let event_type = opened.event_type.clone();
         let mut opened = Some(opened);
         let only = record.headers().text(headers::TARGET_HANDLER);
-        let mut done = Outcome::Skipped;
-        let begin = work.tries.as_ref().map_or(0, |tries| tries.handler);
         for (index, placed) in self.handlers.iter().enumerate().skip(begin) {
             let handler = &*placed.handler;
             let wants = placed.topic == record.topic && handler.event_type() == event_type;
@@ -146,6 +153,8 @@ impl Engine {
             let Some(event) = opened.take().or_else(|| self.open(record).ok()) else { continue };
             match self.attempt(index, placed, event, work).await {
                 Verdict::Done(Outcome::Duplicate) if done != Outcome::Skipped => {}
+                // A dead letter is what the record is counted as, whatever the other handlers did.
+                Verdict::Done(_) if matches!(done, Outcome::GivenUp { .. }) => {}
                 Verdict::Done(outcome) => done = outcome,
                 other => return other,
             }
@@ -157,6 +166,11 @@ impl Engine {
             self.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
         }
         Verdict::Done(done)
+    }
+
+    /// Empty where no handler got that far.
+    fn name_of(&self, handler: Option<usize>) -> &'static str {
+        handler.and_then(|index| self.called.get(index).copied()).unwrap_or_default()
     }
 
     /// Before decoding: a replay for another group may be in a form that only that group reads.
@@ -193,7 +207,7 @@ impl Engine {
             Err(error) => {
                 trace::failed(&span, error.category().as_str());
                 drop(span);
-                return Box::pin(self.failed(index, handler.name(), error, work, took)).await;
+                return Box::pin(self.failed(index, error, work, took)).await;
             }
         };
         if applied == Applied::Before {
@@ -217,19 +231,13 @@ impl Engine {
         span
     }
 
-    pub(super) async fn failed(
-        &self,
-        index: usize,
-        handler: &'static str,
-        error: AttemptError,
-        work: &Work,
-        took: Duration,
-    ) -> Verdict {
+    pub(super) async fn failed(&self, index: usize, error: AttemptError, work: &Work, took: Duration) -> Verdict {
+        let handler = self.name_of(Some(index));
         let error = match error {
             AttemptError::Failed(error) => error,
             AttemptError::Unreadable(error) => {
                 self.breakers.ended(index, |_| false);
-                return self.give_up(work, handler, &Failure::of_decoding(&error)).await;
+                return self.give_up(work, Some(index), &Failure::of_decoding(&error)).await;
             }
         };
         metrics::counter!("handler_failures_total", "handler" => handler, "category" => error.category().as_str())
@@ -263,7 +271,7 @@ impl Engine {
             }
             Decision::GiveUp => {
                 let failure = Failure::of_handler(&error, tries.attempts.max(1), first_failed_at);
-                self.give_up(work, handler, &failure).await
+                self.give_up(work, Some(index), &failure).await
             }
         }
     }
@@ -276,12 +284,16 @@ impl Engine {
 
     /// Keeps the record as a dead letter. Until that is acknowledged the record is not behind us, however long it takes: its
     /// key waits, and the letter is tried again without another call of the handler.
-    pub(super) async fn give_up(&self, work: &Work, handler: &'static str, failure: &Failure) -> Verdict {
+    ///
+    /// `by` is the handler that gave it up; none got that far with what cannot be opened.
+    pub(super) async fn give_up(&self, work: &Work, by: Option<usize>, failure: &Failure) -> Verdict {
+        let handler = self.name_of(by);
         let record = &work.record;
-        let by = Reporter { group: &self.group, handler, service: &self.service };
+        let reporter = Reporter { group: &self.group, handler, service: &self.service };
         let topic = &self.topics[usize::from(record.topic)];
         let opened = self.open(record).ok();
-        let letter = dead_letter::write(self.names.in_kafka(&DEAD_LETTER_QUEUE), record, topic, &opened, &by, failure);
+        let letter =
+            dead_letter::write(self.names.in_kafka(&DEAD_LETTER_QUEUE), record, topic, &opened, &reporter, failure);
         let before = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()).map_or(0, |letter| letter.refusals);
         if before == 0 {
             tracing::warn!(
@@ -307,7 +319,7 @@ impl Engine {
             if !sabotage::is(Sabotage::FireAndForgetDeadLetter) {
                 let mut tries = work.tries.clone().unwrap_or_default();
                 let refusals = before + 1;
-                tries.given_up = Some(GivenUp { handler, failure: failure.clone(), refusals });
+                tries.given_up = Some(GivenUp { by, failure: failure.clone(), refusals });
                 return Verdict::Later(
                     Duration::from_millis(500 << refusals.min(6)).min(Duration::from_secs(30)),
                     tries,

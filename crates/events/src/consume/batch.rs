@@ -177,14 +177,14 @@ impl Batches {
                 Loading::Item => match out[index].1.tries.as_ref().and_then(|tries| tries.given_up.as_ref()) {
                     None => wanted.push(index),
                     Some(letter) => {
-                        let verdict = self.engine.give_up(&out[index].1, letter.handler, &letter.failure).await;
+                        let verdict = self.engine.give_up(&out[index].1, letter.by, &letter.failure).await;
                         run.verdicts[index] = Some(verdict);
                     }
                 },
                 Loading::NotWanted => run.verdicts[index] = Some(Verdict::Done(Outcome::Skipped)),
                 Loading::Unreadable(error) => {
                     let failure = Failure::of_decoding(&error);
-                    let verdict = self.engine.give_up(&out[index].1, self.handler.name(), &failure).await;
+                    let verdict = self.engine.give_up(&out[index].1, Some(INDEX), &failure).await;
                     run.verdicts[index] = Some(verdict);
                 }
             }
@@ -263,7 +263,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 let work = &self.out[which[0]].1;
-                let verdict = engine.failed(INDEX, self.of.handler.name(), error.into(), work, took).await;
+                let verdict = engine.failed(INDEX, error.into(), work, took).await;
                 if let Verdict::Blocked(dependency, _) = &verdict {
                     self.away = Some(Arc::clone(dependency));
                 }

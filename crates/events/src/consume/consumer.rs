@@ -118,6 +118,8 @@ impl Session {
         let names = parts.config.topic_names();
         let specs = parts.topics();
         let place = |spec: &'static TopicSpec| specs.iter().position(|other| *other == spec).unwrap_or_default() as u16;
+        let of_batches = parts.batches.iter().map(|(handler, _)| handler.name());
+        let called = parts.handlers.iter().map(|handler| handler.name()).chain(of_batches).collect();
         let handlers = parts.handlers.into_iter().map(|handler| Placed {
             topic: place(handler.topic()),
             figures: Figures::of(handler.name()),
@@ -125,6 +127,7 @@ impl Session {
         });
         let engine = Arc::new(Engine {
             handlers: handlers.collect(),
+            called,
             topics: specs.iter().map(|spec| Subscribed { name: names.in_kafka(spec), spec }).collect(),
             dead_letters: Producer::new(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
             group: parts.group,

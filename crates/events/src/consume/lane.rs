@@ -98,7 +98,8 @@ pub(super) struct Tries {
 /// A dead letter that could not be written yet.
 #[derive(Debug, Clone)]
 pub(super) struct GivenUp {
-    pub(super) handler: &'static str,
+    /// The handler that gave it up; `None` where none got that far.
+    pub(super) by: Option<usize>,
     pub(super) failure: Failure,
     /// How often it was refused.
     pub(super) refusals: u32,

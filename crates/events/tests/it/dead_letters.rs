@@ -2,7 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use events::contract::topics::{AI_RESPONSES, DEAD_LETTER_QUEUE};
+use events::{
+    consume::{Handler, Received},
+    contract::{
+        schema::voice::PatientCreationV1,
+        topics::{AI_RESPONSES, DEAD_LETTER_QUEUE},
+    },
+    flow::error::HandlerError,
+    publish::Tx,
+};
 use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
@@ -13,7 +21,7 @@ use test_kit::{
     wait::wait_until,
 };
 
-use crate::support::{LONG, Rig, said};
+use crate::support::{LONG, Rig, Running, said};
 
 fn headers(record: &TestRecord) -> BTreeMap<&str, &str> {
     let all: BTreeMap<&str, &str> =
@@ -152,14 +160,54 @@ async fn a_dead_letter_topic_that_refuses_holds_the_offset() {
     let at = committed.iter().find(|(of, _)| *of == partition).map_or(-1, |(_, offset)| *offset);
     assert!(at <= offset, "the offset moved past a record that is kept nowhere");
 
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", rig.servers()).create().unwrap();
-    let mended = AlterConfig::new(ResourceSpecifier::Topic(&queue)).set("max.message.bytes", "2000000");
-    admin.alter_configs([&mended], &AdminOptions::new()).await.unwrap();
+    mend(&rig, &queue).await;
     assert_eq!(rig.dead_letters(1).await.len(), 1);
     rig.wait_until_committed().await;
     wait_until("readiness is back", LONG, || async { status.check().is_ok() }).await;
     consumer.stop().await;
+}
+
+/// A second handler of the same event, which refuses nothing.
+struct AlsoNote;
+
+impl Handler for AlsoNote {
+    const NAME: &'static str = "also-note";
+    type Event = PatientCreationV1;
+    type Plan = ();
+
+    async fn apply(&self, event: &Received<PatientCreationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
+        sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, 'also')")
+            .bind(event.id.0)
+            .bind(&event.data.call_id)
+            .bind(&event.data.name)
+            .execute(tx.connection())
+            .await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_dead_letter_of_one_handler_does_not_cost_the_next_its_event() {
+    let rig = Rig::new().await;
+    let queue = rig.topic(&DEAD_LETTER_QUEUE);
+    kafka::create_topic(&rig.servers(), &queue, 1, &[("max.message.bytes", "200")]).await;
+    rig.create_topics().await;
+    rig.send(said("call-1", "reject")).await;
+    let consumer = Running::consumer(rig.builder("w").handle(AlsoNote).build().unwrap()).await;
+    let status = consumer.status.clone().unwrap();
+    wait_until("the dead letter is refused", LONG, || async { status.check().is_err() }).await;
+    mend(&rig, &queue).await;
+    rig.wait_until_committed().await;
+    assert_eq!(rig.dead_letters(1).await[0].header("dlq.handler"), Some(&b"do-as-said"[..]));
+    assert_eq!(rig.effects().await, [("call-1".to_owned(), "reject".to_owned())]);
+    consumer.stop().await;
+}
+
+async fn mend(rig: &Rig, queue: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", rig.servers()).create().unwrap();
+    let mended = AlterConfig::new(ResourceSpecifier::Topic(queue)).set("max.message.bytes", "2000000");
+    admin.alter_configs([&mended], &AdminOptions::new()).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
