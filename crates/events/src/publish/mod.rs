@@ -1,6 +1,7 @@
 //! Row to record: what a transaction publishes is in Kafka if, and only if, the transaction commits, in order per key.
 
 mod command;
+mod connections;
 pub mod cursor;
 mod figures;
 mod headers;

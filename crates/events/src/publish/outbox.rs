@@ -2,10 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, migrate::Migrator};
+use sqlx::{PgConnection, PgPool, migrate::Migrator};
 use thiserror::Error;
 use tracing::{Instrument, Span};
 
+use super::connections::{Connections, Lease};
 use crate::{
     contract::{
         codec,
@@ -39,20 +40,21 @@ pub enum PublishError {
 /// Where a service writes its events.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    pool: PgPool,
+    connections: Connections,
     source: Arc<str>,
 }
 
 impl Outbox {
     /// The outbox in the schema of `pool`'s search path; `source` is the service's name in each event.
     pub fn new(pool: PgPool, source: &str) -> Self {
-        Self { pool, source: source.into() }
+        Self { connections: Connections::new(pool), source: source.into() }
     }
 
     /// Begins a transaction that can publish.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         Ok(Tx {
-            inner: self.pool.begin().await?,
+            lease: self.connections.begin().await?,
+            connections: self.connections.clone(),
             source: Arc::clone(&self.source),
             correlation_id: None,
             causation_id: None,
@@ -61,13 +63,14 @@ impl Outbox {
 
     /// The pool behind it, for reads.
     pub fn pool(&self) -> &PgPool {
-        &self.pool
+        self.connections.pool()
     }
 }
 
 /// A transaction: what it writes and what it publishes happen together or not at all. Dropped, it is rolled back.
 pub struct Tx {
-    inner: Transaction<'static, Postgres>,
+    connections: Connections,
+    lease: Lease,
     source: Arc<str>,
     correlation_id: Option<String>,
     causation_id: Option<EventId>,
@@ -82,7 +85,7 @@ impl fmt::Debug for Tx {
 impl Tx {
     /// The connection, for the transaction's own statements.
     pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.inner
+        self.lease.connection()
     }
 
     /// Events published from here on belong to the journey and have the cause of the event being handled.
@@ -99,7 +102,7 @@ impl Tx {
         let headers = trace::headers_of(&Span::current());
         if let Some((_, parent)) = headers.iter().find(|(name, _)| *name == headers::TRACEPARENT) {
             let tell = sqlx::query("SELECT set_config('switchboard.traceparent', $1, true)").bind(parent);
-            tell.execute(&mut *self.inner).await?;
+            tell.execute(self.lease.connection()).await?;
         }
         Ok(())
     }
@@ -155,18 +158,21 @@ impl Tx {
             .bind(key)
             .bind(headers)
             .bind(payload)
-            .execute(&mut *self.inner)
+            .execute(self.lease.connection())
             .await?;
         Ok(())
     }
 
     /// Makes it so.
+    ///
+    /// # Errors
+    /// When the database refuses, also because a statement had failed before and nobody minded: then nothing was written.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.inner.commit().await
+        self.connections.commit(self.lease).await
     }
 
     /// Undoes it.
     pub async fn rollback(self) -> Result<(), sqlx::Error> {
-        self.inner.rollback().await
+        self.lease.rollback().await
     }
 }

@@ -79,7 +79,7 @@ async fn poison_becomes_a_dead_letter_with_every_header_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_handler_refuses_or_panics_on_is_kept_and_its_key_goes_on() {
+async fn what_a_handler_refuses_panics_on_or_hushes_up_is_kept_and_its_key_goes_on() {
     let rig = Rig::new().await;
     rig.create_topics().await;
     let refused = said("call-1", "reject");
@@ -87,9 +87,10 @@ async fn what_a_handler_refuses_or_panics_on_is_kept_and_its_key_goes_on() {
     rig.send(said("call-1", "after the refusal")).await;
     rig.send(said("call-2", "panic")).await;
     rig.send(said("call-2", "after the panic")).await;
+    rig.send(said("call-3", "unheard")).await;
     let consumer = rig.consume("w").await;
     rig.wait_for_effects(2).await;
-    let letters = rig.dead_letters(2).await;
+    let letters = rig.dead_letters(3).await;
     let letters: BTreeMap<_, _> = letters
         .iter()
         .map(|letter| (String::from_utf8_lossy(letter.key.as_deref().unwrap()).into_owned(), headers(letter)))
@@ -118,6 +119,17 @@ async fn what_a_handler_refuses_or_panics_on_is_kept_and_its_key_goes_on() {
             ("dlq.attempts", "4"),
             ("dlq.event_type", "ai_response.patient_creation"),
             ("dlq.correlation_id", "call-2"),
+        ],
+    );
+    // A COMMIT would have been answered well, and written nothing.
+    expect(
+        "call-3",
+        [
+            ("dlq.category", "processing"),
+            ("dlq.code", "database_refused"),
+            ("dlq.message", "the database refused with SQLSTATE 25P02"),
+            ("dlq.attempts", "1"),
+            ("dlq.correlation_id", "call-3"),
         ],
     );
     consumer.stop().await;

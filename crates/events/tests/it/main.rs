@@ -9,6 +9,7 @@
 mod batches;
 mod brake;
 mod breaker;
+mod connections;
 mod consuming;
 mod dead_letters;
 mod examples;

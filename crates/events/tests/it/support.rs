@@ -201,7 +201,7 @@ pub fn said(call: &str, name: &str) -> NewEvent<PatientCreationV1> {
     .correlated(call)
 }
 
-/// Notes the event, or fails as its name says: `reject`, `panic`, `slow <ms>`, `flaky <times>`.
+/// Notes the event, or fails as its name says: `reject`, `panic`, `unheard`, `slow <ms>`, `flaky <times>`.
 pub struct DoAsSaid {
     pub worker: String,
 }
@@ -216,6 +216,10 @@ impl Handler for DoAsSaid {
         match said.name.split_once(' ').unwrap_or((&said.name, "")) {
             ("reject", _) => return Err(HandlerError::reject("said_so", "row 17 was told to be rejected")),
             ("panic", _) => panic!("told to panic"),
+            ("unheard", _) => {
+                assert!(sqlx::query("SELECT 1 / 0").execute(tx.connection()).await.is_err());
+                return Ok(());
+            }
             ("slow", millis) => tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await,
             ("flaky", times) => {
                 // Counted outside the transaction, which a failure takes back.
