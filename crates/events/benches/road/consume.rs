@@ -2,6 +2,7 @@
 //! one that waits for somebody else.
 
 use std::{
+    hint::black_box,
     sync::{Arc, mpsc::sync_channel},
     time::{Duration, Instant},
 };
@@ -11,7 +12,10 @@ use events::{
     contract::schema::voice::PatientCreationV1,
     flow::error::HandlerError,
 };
-use rdkafka::Message;
+use rdkafka::{
+    Message,
+    message::{BorrowedHeaders, OwnedHeaders},
+};
 use test_kit::kafka;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -54,8 +58,8 @@ pub async fn noop(bench: &mut Bench, name: &str, with_headers: bool) {
     let (mut counting, mut decoding, mut parallel) = (vec![], vec![], vec![]);
     let mut ours = Figure { unit: "records/s", ..Figure::default() };
     for round in 1..=bench.rounds {
-        counting.push(blocking(&place, move |place| count_only(place, count)).await);
-        decoding.push(blocking(&place, move |place| decode_elsewhere(place, count)).await);
+        counting.push(blocking(&place, move |place| count_only(place, count, with_headers)).await);
+        decoding.push(blocking(&place, move |place| decode_elsewhere(place, count, with_headers)).await);
         if let Some(theirs) = &mut theirs {
             parallel.push(theirs.pass(&format!("{}theirs-{round}", place.config.kafka_topic_namespace)));
         }
@@ -73,8 +77,9 @@ pub async fn noop(bench: &mut Bench, name: &str, with_headers: bool) {
     }
     drop(theirs);
     place.delete_topics().await;
-    let counting_is = "a raw BaseConsumer loop that only counts".to_owned();
-    let decoding_is = "that loop, handing copies to one thread that decodes".to_owned();
+    let headers = if with_headers { ", headers read" } else { "" };
+    let counting_is = format!("a raw BaseConsumer loop that only counts{headers}");
+    let decoding_is = format!("that loop, handing copies to one thread that decodes{headers}");
     bench.report.add(Figure {
         name: name.to_owned(),
         limits: counting,
@@ -181,24 +186,30 @@ pub async fn committed(place: &Place, group: &str) -> usize {
     committed.iter().map(|(_, offset)| (*offset).max(0) as usize).sum()
 }
 
-fn count_only(place: &Place, count: usize) -> f64 {
+fn count_only(place: &Place, count: usize, with_headers: bool) -> f64 {
     let consumer = place.reader(&[]);
     let mut counted = 0_usize;
-    let began = read(&consumer, count, |_| counted += 1);
+    let began = read(&consumer, count, |message| {
+        counted += 1;
+        if with_headers {
+            black_box(message.headers());
+        }
+    });
     counted as f64 / began.elapsed().as_secs_f64()
 }
 
-fn decode_elsewhere(place: &Place, count: usize) -> f64 {
+fn decode_elsewhere(place: &Place, count: usize, with_headers: bool) -> f64 {
     let consumer = place.reader(&[]);
-    let (batches, inbound) = sync_channel::<Vec<Box<[u8]>>>(64);
+    let (batches, inbound) = sync_channel::<Vec<(Box<[u8]>, Option<OwnedHeaders>)>>(64);
     let books = Books::of(&place.servers, count);
     let decoder = std::thread::spawn(move || {
-        inbound.iter().flatten().for_each(|value| books.note(&decode(&value).1));
+        inbound.iter().flatten().for_each(|(value, _)| books.note(&decode(&value).1));
         books
     });
     let mut batch = Vec::with_capacity(500);
     read(&consumer, count, |message| {
-        batch.push(Box::from(message.payload().unwrap()));
+        let headers = message.headers().filter(|_| with_headers).map(BorrowedHeaders::detach);
+        batch.push((Box::from(message.payload().unwrap()), headers));
         if batch.len() == batch.capacity() {
             batches.send(std::mem::replace(&mut batch, Vec::with_capacity(500))).unwrap();
         }

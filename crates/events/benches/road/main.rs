@@ -22,11 +22,13 @@ mod produce;
 mod relay;
 mod report;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use report::Report;
+
+const UPKEEP: Duration = Duration::from_secs(1);
 
 const LINES: [&str; 10] = [
     "consume_noop",
@@ -87,7 +89,14 @@ async fn main() {
         }
     }
     // Services have a recorder, so what it costs belongs to the figures.
-    let _metrics = PrometheusBuilder::new().install_recorder().unwrap();
+    // As the services do: what is counted has buckets, and no sample is kept for long.
+    let metrics = PrometheusBuilder::new().set_buckets(&[0.001, 0.01, 0.1, 1.0]).unwrap().install_recorder().unwrap();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(UPKEEP);
+            metrics.run_upkeep();
+        }
+    });
     if let (Some(namespace), Some(group)) = (&args.worker, &args.group) {
         return memory::work(namespace, group).await;
     }

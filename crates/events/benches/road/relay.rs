@@ -9,10 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use events::{
-    contract::event::EventId,
-    publish::{Relay, cursor},
-};
+use events::{contract::event::EventId, publish::Relay};
 use futures::TryStreamExt;
 use rdkafka::{Message, consumer::BaseConsumer};
 use sqlx::postgres::PgPoolCopyExt;
@@ -80,16 +77,16 @@ pub async fn drain(bench: &mut Bench) {
 
         place.move_on();
         place.create_topics().await;
-        let mut connection = place.pool().acquire().await.unwrap();
-        cursor::reset(&mut connection, cursor::Reset::PublishAgain).await.unwrap();
-        drop(connection);
+        // As `relay reset` does, but for the rewriting of every row, which here would only bloat the table.
+        let again = "UPDATE outbox_cursor SET snapshot = '1:1:', step = NULL, step_id = NULL";
+        sqlx::query(again).execute(place.pool()).await.unwrap();
         let relay = Running::start(&place).await;
         let (began, before) = (Instant::now(), place.servers.read());
         block_in_place(|| {
             let consumer = place.reader(&[]);
             while place.end(&consumer) < count {
                 assert!(began.elapsed() < LONG, "the relay does not come to the end");
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(Duration::from_millis(50));
             }
         });
         let (rate, spent) = (count as f64 / began.elapsed().as_secs_f64(), before.until(&place.servers.read(), count));

@@ -1,15 +1,11 @@
 //! One record: every handler that wants it, each tried, made to wait and given up by its policy. What has to wait is handed
 //! back, so that nothing is held meanwhile but its key.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use futures::FutureExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, Span};
 
 use super::{
@@ -139,7 +135,7 @@ impl Engine {
         };
         let event_type = opened.event_type.clone();
         let mut opened = Some(opened);
-        let only = record.headers().text(headers::TARGET_HANDLER);
+        let only = record.address().and_then(|headers| headers.text(headers::TARGET_HANDLER));
         for (index, placed) in self.handlers.iter().enumerate().skip(begin) {
             let handler = &*placed.handler;
             let wants = placed.topic == record.topic && handler.event_type() == event_type;
@@ -175,7 +171,8 @@ impl Engine {
 
     /// Before decoding: a replay for another group may be in a form that only that group reads.
     pub(super) fn is_meant(&self, record: &Record) -> bool {
-        record.headers().text(headers::TARGET_GROUP).is_none_or(|group| group == self.group)
+        let group = record.address().and_then(|headers| headers.text(headers::TARGET_GROUP));
+        group.is_none_or(|group| group == self.group)
     }
 
     pub(super) fn open<'r>(&self, record: &'r Record) -> Result<Opened<'r>, codec::DecodeError> {
@@ -192,7 +189,7 @@ impl Engine {
         let began = Instant::now();
         let span = self.span(handler.name(), &work.record);
         let attempt = AssertUnwindSafe(handler.attempt(event, &work.record, replay.as_ref())).catch_unwind();
-        let outcome = match timeout(self.attempt_limit, attempt).instrument(span.clone()).await {
+        let outcome = match timeout_at(began + self.attempt_limit, attempt).instrument(span.clone()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(HandlerError::retry("the handler panicked").into()),
             Err(_) => {

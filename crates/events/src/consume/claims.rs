@@ -2,41 +2,75 @@
 
 use std::{
     collections::HashSet,
+    hash::BuildHasher,
     mem,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use super::lane::SpreadHash;
 use crate::contract::event::EventId;
 
-/// This many claims are remembered at least, and twice as many at most: repeats come close together, and 200 000 ids take
-/// about 10 MB.
-const GENERATION: usize = 100_000;
+/// Each claim is in one of so many parts by its id, so that handlers seldom wait for each other here.
+const PARTS: usize = 16;
+/// A part remembers this many claims at least and twice as many at most, all of them about 100 000 to 200 000: repeats come
+/// close together, and 200 000 ids take about 10 MB.
+const GENERATION: usize = 100_000 / PARTS;
 
-/// The latest events that were handled. Gone when the process ends, unknown to other processes, and forgotten in time: a
-/// repeat after that is handled again.
+/// The latest events that were handled, or are being handled. Gone when the process ends, unknown to other processes, and
+/// forgotten in time: a repeat after that is handled again.
 #[derive(Debug, Default)]
-pub(super) struct MemoryClaims(Mutex<Generations>);
+pub(super) struct MemoryClaims([Mutex<Generations>; PARTS]);
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashSet<EventId>,
-    old: HashSet<EventId>,
+    young: HashSet<u128, SpreadHash>,
+    old: HashSet<u128, SpreadHash>,
 }
 
 impl MemoryClaims {
-    pub(super) fn contains(&self, event: EventId) -> bool {
-        let generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        generations.young.contains(&event) || generations.old.contains(&event)
-    }
-
-    pub(super) fn add(&self, event: EventId) {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        generations.young.insert(event);
-        if generations.young.len() == GENERATION {
+    /// Claims an event; `None` when it was claimed before.
+    pub(super) fn claim(&self, event: EventId) -> Option<Claim<'_>> {
+        let id = event.0.as_u128();
+        let mut generations = self.part(id);
+        let Generations { young, old } = &mut *generations;
+        if old.contains(&id) || !young.insert(id) {
+            return None;
+        }
+        if young.len() == GENERATION {
             // The emptied one keeps its room.
-            let Generations { young, old } = &mut *generations;
             old.clear();
             mem::swap(young, old);
+        }
+        Some(Claim { of: self, id, stands: false })
+    }
+
+    fn part(&self, id: u128) -> MutexGuard<'_, Generations> {
+        let part = (SpreadHash::default().hash_one(id) >> 32) as usize % PARTS;
+        self.0[part].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Taken back when it is dropped, unless it stands.
+pub(super) struct Claim<'c> {
+    of: &'c MemoryClaims,
+    id: u128,
+    stands: bool,
+}
+
+impl Claim<'_> {
+    pub(super) fn stand(mut self) {
+        self.stands = true;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.stands {
+            let mut generations = self.of.part(self.id);
+            let Generations { young, old } = &mut *generations;
+            if !young.remove(&self.id) {
+                old.remove(&self.id);
+            }
         }
     }
 }
@@ -45,15 +79,32 @@ impl MemoryClaims {
 mod tests {
     use super::*;
 
+    fn id(n: usize) -> EventId {
+        EventId(uuid::Uuid::from_u128(n as u128))
+    }
+
     #[test]
     fn the_latest_are_remembered_and_memory_is_bounded() {
         let claims = MemoryClaims::default();
-        let id = |n: usize| EventId(uuid::Uuid::from_u128(n as u128));
-        for n in 0..3 * GENERATION {
-            assert!(!claims.contains(id(n)));
-            claims.add(id(n));
+        let all = PARTS * GENERATION;
+        for n in 0..4 * all {
+            claims.claim(id(n)).unwrap().stand();
         }
-        assert!((2 * GENERATION..3 * GENERATION).all(|n| claims.contains(id(n))));
-        assert!(!claims.contains(id(GENERATION - 1)));
+        let kept: usize =
+            claims.0.iter().map(|part| part.lock().unwrap()).map(|part| part.young.len() + part.old.len()).sum();
+        assert!((all..=2 * all).contains(&kept), "{kept} claims are remembered");
+        // The parts are not filled quite evenly.
+        assert!((3 * all + all / 10..4 * all).all(|n| claims.claim(id(n)).is_none()));
+        assert!(claims.claim(id(all)).is_some());
+    }
+
+    #[test]
+    fn what_does_not_stand_is_taken_back() {
+        let claims = MemoryClaims::default();
+        let claim = claims.claim(id(1)).unwrap();
+        assert!(claims.claim(id(1)).is_none());
+        drop(claim);
+        claims.claim(id(1)).unwrap().stand();
+        assert!(claims.claim(id(1)).is_none());
     }
 }

@@ -250,13 +250,12 @@ impl<L: Listener> Registered for WithMemory<L> {
         _: Option<&'a Replay>,
     ) -> BoxFuture<'a, Result<Applied, AttemptError>> {
         Box::pin(async move {
-            let id = opened.event_id;
-            if self.claims.contains(id) {
+            let Some(claim) = self.claims.claim(opened.event_id) else {
                 return Ok(Applied::Before);
-            }
+            };
             let event = Received::read(opened, record).map_err(AttemptError::Unreadable)?;
             self.listener.hear(&event).await?;
-            self.claims.add(id);
+            claim.stand();
             Ok(Applied::Now)
         })
     }

@@ -61,6 +61,12 @@ impl Hasher for Spread {
         bytes.iter().for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
     }
 
+    fn write_u128(&mut self, value: u128) {
+        // A half that never changes, as that of some kinds of UUID, must not make all the rest alike.
+        self.write_u64((value >> 64) as u64);
+        self.write_u64(self.0.rotate_left(32) ^ value as u64);
+    }
+
     fn write_u64(&mut self, value: u64) {
         // The high half of the product is where all bits have had their say.
         let product = u128::from(value) * 0x9E37_79B9_7F4A_7C15;
@@ -110,6 +116,15 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn ids_are_spread_whichever_half_of_them_changes() {
+        for shift in [0, 32, 64, 96] {
+            let hashes = (0..4096_u128).map(|n| SpreadHash::default().hash_one(n << shift | 7 << (shift ^ 64)));
+            let slots: HashSet<u64> = hashes.map(|hash| hash & 0x3FFF | (hash >> 57) << 14).collect();
+            assert!(slots.len() > 4000, "{} of 4096 shifted by {shift}", slots.len());
+        }
+    }
 
     #[test]
     fn counters_and_hashes_are_spread_alike() {

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     dispatch::Event,
     rebalance::{Assignments, Frontier, Room},
+    record::Block,
     status::ConsumerStatus,
 };
 
@@ -45,6 +46,7 @@ impl Poller {
         let _farewell = Farewell(self.events.clone());
         let context = Arc::clone(self.consumer.context());
         let mut complaints = Complaints::default();
+        let mut block = Block::default();
         while !self.shutdown.is_cancelled() && self.lives() {
             self.status.polled();
             self.commit(&context);
@@ -62,7 +64,7 @@ impl Poller {
                 // The first poll waits; then what is there already is taken along.
                 match self.consumer.poll(patience.take().unwrap_or(Duration::ZERO)) {
                     None => break,
-                    Some(Ok(message)) => records.extend(context.take(&message)),
+                    Some(Ok(message)) => records.extend(context.take(&message, &mut block)),
                     Some(Err(error)) => {
                         complaints.log(&error);
                         break;

@@ -23,7 +23,7 @@ use super::{
     assignment::Progress,
     dispatch::Event,
     lag::Board,
-    record::{Record, Subscribed},
+    record::{Block, Record, Subscribed},
     status::ConsumerStatus,
 };
 use crate::kafka::client::Client;
@@ -126,7 +126,7 @@ impl Assignments {
     }
 
     /// Copies a record for the dispatcher; `None` for one that is not ours any more or was taken before.
-    pub(super) fn take(&self, message: &BorrowedMessage<'_>) -> Option<(AssignmentId, Record)> {
+    pub(super) fn take(&self, message: &BorrowedMessage<'_>, block: &mut Block) -> Option<(AssignmentId, Record)> {
         use rdkafka::Message as _;
         let mut state = self.state();
         let is_it = |slot: &Slot| {
@@ -141,7 +141,7 @@ impl Assignments {
             return None;
         }
         slot.expected = message.offset() + 1;
-        let record = Record::copy(message, slot.assigned.topic);
+        let record = Record::copy(message, slot.assigned.topic, block);
         slot.taken.0 += 1;
         slot.taken.1 += record.size();
         self.topics[usize::from(slot.assigned.topic)].1.increment(1);

@@ -23,7 +23,7 @@ pub(super) struct Replay {
 impl Replay {
     /// `None` for a record that nobody waits for an answer to.
     pub(super) fn of(record: &Record, group: &str) -> Option<Self> {
-        let headers = record.headers();
+        let headers = record.address()?;
         let replay_id = headers.text(headers::REPLAY_ID)?.to_owned();
         let dead_letter_id = headers.text(headers::DEAD_LETTER_ID)?.to_owned();
         Some(Self { dead_letter_id, replay_id, group: group.to_owned() })

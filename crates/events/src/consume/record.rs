@@ -1,12 +1,13 @@
-//! A record as the engine carries it: one allocation, whatever it holds.
+//! A record as the engine carries it: its bytes one after the other, in a block that it shares with its neighbours.
 
+use bytes::{BufMut, Bytes, BytesMut};
 use opentelemetry::propagation::Extractor;
 use rdkafka::{
     Message,
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::contract::{codec::Coordinates, topics::TopicSpec};
+use crate::contract::{codec::Coordinates, headers, topics::TopicSpec};
 
 /// A topic of this consumer; records name it by its place in the list.
 #[derive(Debug, Clone)]
@@ -25,27 +26,45 @@ pub struct Record {
     pub(super) offset: i64,
     pub(super) timestamp_ms: Option<i64>,
     /// Key, payload and headers, one after the other.
-    bytes: Vec<u8>,
+    bytes: Bytes,
     /// Lengths; -1 for what it does not have. Kafka's own are 32 bits with a sign.
     key: i32,
     payload: i32,
+    is_addressed: bool,
 }
+
+/// Headers that say whom a record is for, or who waits for an answer. Most records have none.
+const ADDRESS: [&str; 3] = [headers::TARGET_GROUP, headers::TARGET_HANDLER, headers::REPLAY_ID];
 
 /// A header takes about this much; more costs another allocation and no more.
 const HEADER: usize = 64;
 
+/// Where records are copied to. It is allocated by the poll thread and freed by whoever handles the last of its records,
+/// which with a block for each record took the handlers an eighth of their time. A record that waits keeps its block.
+#[derive(Debug)]
+pub(super) struct Block(BytesMut);
+
+impl Default for Block {
+    fn default() -> Self {
+        Self(BytesMut::with_capacity(16 << 10))
+    }
+}
+
 impl Record {
-    pub(super) fn copy(message: &BorrowedMessage<'_>, topic: u16) -> Self {
+    pub(super) fn copy(message: &BorrowedMessage<'_>, topic: u16, block: &mut Block) -> Self {
         let (key, payload, headers) = (message.key(), message.payload(), message.headers());
         let count = headers.map_or(0, |headers| headers.count());
         let (own, value) = (key.unwrap_or_default(), payload.unwrap_or_default());
-        let mut bytes = Vec::with_capacity(own.len() + value.len() + count * HEADER);
-        bytes.extend_from_slice(own);
-        bytes.extend_from_slice(value);
+        let bytes = &mut block.0;
+        bytes.reserve(own.len() + value.len() + count * HEADER);
+        bytes.put_slice(own);
+        bytes.put_slice(value);
+        let mut is_addressed = false;
         for header in headers.iter().flat_map(|headers| headers.iter()) {
+            is_addressed |= ADDRESS.contains(&header.key);
             for part in [header.key.as_bytes(), header.value.unwrap_or_default()] {
-                bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
-                bytes.extend_from_slice(part);
+                bytes.put_u32_le(part.len() as u32);
+                bytes.put_slice(part);
             }
         }
         let length = |part: Option<&[u8]>| part.map_or(-1, |part| part.len() as i32);
@@ -54,9 +73,10 @@ impl Record {
             partition: message.partition(),
             offset: message.offset(),
             timestamp_ms: message.timestamp().to_millis(),
-            bytes,
+            bytes: bytes.split().freeze(),
             key: length(key),
             payload: length(payload),
+            is_addressed,
         }
     }
 
@@ -75,6 +95,12 @@ impl Record {
 
     pub(super) fn headers(&self) -> RecordHeaders<'_> {
         RecordHeaders(&self.bytes[self.headers_begin()..])
+    }
+
+    /// The headers, where any of [`ADDRESS`] is among them: seen when the record was copied, so that not every look for
+    /// one goes through all.
+    pub(super) fn address(&self) -> Option<RecordHeaders<'_>> {
+        self.is_addressed.then(|| self.headers())
     }
 
     pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {
