@@ -84,7 +84,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Writes to the database and publishes, all in `tx`; the engine commits it together with the inbox claim.
     ///
     /// # Errors
-    /// `Retry` to be called again later, `Reject` to give the event up. The transaction is rolled back either way.
+    /// `Retry` to be called again later, `Reject` to give the event up. The transaction is rolled back either way. So it is
+    /// when a statement failed and its error is not handed on: the event becomes a dead letter.
     fn apply(
         &self,
         event: &Received<Self::Event>,

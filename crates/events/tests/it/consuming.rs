@@ -1,14 +1,24 @@
 //! Records become effects: once each, in order per key, and no key waits for another.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
 use events::{
     consume::{BuildError, Handler, Received},
-    contract::schema::voice::PatientCreationV1,
-    flow::error::HandlerError,
+    contract::{schema::voice::PatientCreationV1, topics::AI_RESPONSES},
+    flow::{
+        error::HandlerError,
+        retry::{Backoff, RetryPolicy},
+    },
+    kafka::producer::Producer,
     publish::Tx,
 };
-use test_kit::wait::wait_until;
+use test_kit::{kafka, wait::wait_until};
 
-use crate::support::{LONG, Rig, said};
+use crate::support::{LONG, Rig, Running, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_event_has_one_effect_however_often_it_is_delivered() {
@@ -92,6 +102,52 @@ async fn a_slow_and_a_failing_key_hold_up_nobody() {
     rig.wait_for_effects(102).await;
     let effects = rig.effects().await;
     assert_eq!(effects.last().map(|(call, _)| call.as_str()), Some("slow"), "a hundred others were done before it");
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_costs_one_dead_letter_and_its_neighbours_nothing() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let second = Duration::from_secs(1);
+    let patient = RetryPolicy { backoff: Backoff::Fixed, base: second, max_attempts: 4, ..RetryPolicy::default() };
+    let consumer = Running::consumer(rig.builder("w").retry(patient).build().unwrap()).await;
+    rig.send(said("warm", "up")).await;
+    rig.wait_for_effects(1).await;
+
+    let (partition, _) = rig.send(said("poison", "flaky 1000")).await;
+    let producer = Producer::new(&rig.config, "another-service", LONG).unwrap();
+    let mut sent = BTreeMap::new();
+    // For longer than the poison is tried: some come at each of its attempts, some while it waits, some when it is given up.
+    for number in 0..400 {
+        let name = number.to_string();
+        sent.insert(name.clone(), Utc::now());
+        producer.publish(said(&format!("call-{}", number % 40), &name)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(rig.dead_letters(1).await.len(), 1);
+    rig.wait_until_committed().await;
+    assert_eq!(rig.dead_letters(1).await.len(), 1);
+    let done: Vec<(String, String, DateTime<Utc>)> =
+        sqlx::query_as("SELECT call_id, name, at FROM effects WHERE call_id LIKE 'call-%'")
+            .fetch_all(rig.pool())
+            .await
+            .unwrap();
+    assert_eq!(done.len(), 400);
+    let records = kafka::read_topic_to_end(&rig.servers(), &rig.topic(&AI_RESPONSES)).await;
+    let keys = records.iter().filter(|record| record.partition == partition).filter_map(|record| record.key.clone());
+    let beside: BTreeSet<String> = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
+    let mut delays: Vec<f64> = done
+        .iter()
+        .filter(|(call, ..)| beside.contains(call))
+        .map(|(_, name, at)| (*at - sent[name]).as_seconds_f64() * 1_000.0)
+        .collect();
+    delays.sort_by(f64::total_cmp);
+    assert!(delays.len() > 20, "{} events share the poison's partition", delays.len());
+    let (median, longest) = (delays[delays.len() / 2], delays[delays.len() - 1]);
+    println!("from sent to done, beside poison: {median:.1} ms, at the longest {longest:.1} ms");
+    // A neighbour that waited for it would have waited for a second.
+    assert!(longest < 1_000.0, "a neighbour waited for {longest} ms");
     consumer.stop().await;
 }
 

@@ -94,7 +94,7 @@ impl Rig {
         let database = outbox_database().await;
         sqlx::raw_sql(
             "CREATE TABLE effects (id bigserial, event_id uuid NOT NULL, call_id text NOT NULL, name text NOT NULL,
-                                   worker text NOT NULL)",
+                                   worker text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())",
         )
         .execute(database.pool())
         .await
