@@ -14,7 +14,7 @@ pub const NAME: &str = "parallel-consumer 0.5.3.2, order by key";
 
 pub struct ParallelConsumer {
     child: Child,
-    groups: Option<ChildStdin>,
+    groups: ChildStdin,
     answers: BufReader<ChildStdout>,
     count: usize,
 }
@@ -40,7 +40,7 @@ impl ParallelConsumer {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("java does not start: {error}; set STACK_JAVA"));
-        let (groups, answers) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        let (groups, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut consumer = Self { child, groups, answers, count };
         consumer.pass(&format!("{}warm-up", place.config.kafka_topic_namespace));
         Some(consumer)
@@ -48,7 +48,7 @@ impl ParallelConsumer {
 
     /// Reads the topic as a new group.
     pub fn pass(&mut self, group: &str) -> Pass {
-        writeln!(self.groups.as_mut().unwrap(), "{group}").unwrap();
+        writeln!(self.groups, "{group}").unwrap();
         let mut answer = String::new();
         self.answers.read_line(&mut answer).unwrap();
         let figures: Vec<f64> = answer.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
@@ -58,9 +58,9 @@ impl ParallelConsumer {
 }
 
 impl Drop for ParallelConsumer {
+    /// Not asked to end: it was seen to wait for ever for its consumers to close.
     fn drop(&mut self) {
-        // The end of its input is the end of its work.
-        self.groups = None;
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

@@ -266,7 +266,7 @@ impl KafkaConfig {
             .set("max.poll.interval.ms", "300000")
             .set("fetch.min.bytes", consumer.kafka_consumer_fetch_min_bytes.to_string())
             // Back-pressure is ours; these bound what the client prefetches on its own, of each partition.
-            .set("queued.max.messages.kbytes", "6144")
+            .set("queued.max.messages.kbytes", "4096")
             .set("queued.min.messages", "20000")
             // A partition whose queue is full is asked again after this time; the client's own second starves a quick reader
             // (26 000 records/s became 324 000).
