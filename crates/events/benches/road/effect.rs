@@ -53,7 +53,7 @@ impl BatchHandler for InsertMany {
     async fn apply(&self, batch: &[&Self::Item], tx: &mut Tx) -> Result<(), HandlerError> {
         let calls: Vec<&str> = batch.iter().map(|event| event.data.call_id.as_str()).collect();
         let names: Vec<&str> = batch.iter().map(|event| event.data.name.as_str()).collect();
-        sqlx::query("INSERT INTO effects (call_id, name) SELECT * FROM unnest($1::text[], $2::text[])")
+        sqlx::query("INSERT INTO effects (call_id, name) SELECT unnest($1::text[]), unnest($2::text[])")
             .bind(calls)
             .bind(names)
             .execute(tx.connection())

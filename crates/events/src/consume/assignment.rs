@@ -1,6 +1,9 @@
 //! The books of one assigned partition: what was taken, what of it is done, and whether the promises about it hold.
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::{
+    mem,
+    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
+};
 
 use super::{
     attempt::Outcome,
@@ -58,7 +61,7 @@ pub(super) struct Assignment {
     committed: Option<i64>,
     /// The lane and the offset that was done last, for each place.
     done: Vec<(u64, i64)>,
-    outcomes: Counters,
+    outcomes: Outcomes,
     order: Guarantee,
     commits: Guarantee,
 }
@@ -72,7 +75,7 @@ impl Assignment {
             ledger: Ledger::default(),
             committed: None,
             done: vec![(0, -1); WATCHED],
-            outcomes: Counters::of(topic),
+            outcomes: Outcomes::of(topic),
             order: Guarantee::named("order_per_key"),
             commits: Guarantee::named("commit_behind_open_work"),
         }
@@ -103,6 +106,11 @@ impl Assignment {
         progress.bytes.fetch_add(size, Ordering::Relaxed);
     }
 
+    /// What was counted since, for the metrics.
+    pub(super) fn tell(&mut self) {
+        self.outcomes.0.iter_mut().chain(self.order.counts()).chain(self.commits.counts()).for_each(Count::tell);
+    }
+
     /// Up to where it is done. A commit names the next offset to be handled.
     pub(super) fn frontier(&self) -> Option<Frontier> {
         let done = self.ledger.frontier()?;
@@ -124,57 +132,78 @@ impl Assignment {
     }
 }
 
-/// Counters that are looked up once.
-struct Counters {
-    applied: metrics::Counter,
-    duplicate: metrics::Counter,
-    skipped: metrics::Counter,
-    dead_letter: metrics::Counter,
+/// A counter that is told many at once: it is shared, and telling it of each record costs more than counting.
+struct Count {
+    untold: u64,
+    told: metrics::Counter,
 }
 
-impl Counters {
-    fn of(topic: &'static str) -> Self {
-        let counter = |outcome: &'static str| metrics::counter!("kafka_consumer_messages_processed_total", "topic" => topic, "outcome" => outcome);
-        Self {
-            applied: counter("applied"),
-            duplicate: counter("duplicate"),
-            skipped: counter("skipped"),
-            dead_letter: counter("dead_letter"),
-        }
+impl Count {
+    fn of(told: metrics::Counter) -> Self {
+        Self { untold: 0, told }
     }
 
-    fn count(&self, outcome: Outcome) {
-        let counter = match outcome {
-            Outcome::Applied => &self.applied,
-            Outcome::Duplicate => &self.duplicate,
-            Outcome::Skipped => &self.skipped,
-            Outcome::GivenUp { .. } => &self.dead_letter,
+    fn tell(&mut self) {
+        if self.untold > 0 {
+            self.told.increment(mem::take(&mut self.untold));
+        }
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+/// How many records came to what.
+struct Outcomes([Count; 4]);
+
+impl Outcomes {
+    fn of(topic: &'static str) -> Self {
+        Self(["applied", "duplicate", "skipped", "dead_letter"].map(|outcome| {
+            Count::of(
+                metrics::counter!("kafka_consumer_messages_processed_total", "topic" => topic, "outcome" => outcome),
+            )
+        }))
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        let place = match outcome {
+            Outcome::Applied => 0,
+            Outcome::Duplicate => 1,
+            Outcome::Skipped => 2,
+            Outcome::GivenUp { .. } => 3,
         };
-        counter.increment(1);
+        self.0[place].untold += 1;
     }
 }
 
 /// A promise that is watched: how often it was looked at, and how often it did not hold, which must stay 0.
 struct Guarantee {
     name: &'static str,
-    checks: metrics::Counter,
-    violations: metrics::Counter,
+    checks: Count,
+    violations: Count,
 }
 
 impl Guarantee {
     fn named(name: &'static str) -> Self {
         Self {
             name,
-            checks: metrics::counter!("guarantee_checks_total", "guarantee" => name),
-            violations: metrics::counter!("guarantee_violations_total", "guarantee" => name),
+            checks: Count::of(metrics::counter!("guarantee_checks_total", "guarantee" => name)),
+            violations: Count::of(metrics::counter!("guarantee_violations_total", "guarantee" => name)),
         }
     }
 
-    fn check(&self, kept: bool) {
-        self.checks.increment(1);
+    fn check(&mut self, kept: bool) {
+        self.checks.untold += 1;
         if !kept {
-            self.violations.increment(1);
+            self.violations.untold += 1;
             tracing::error!(guarantee = self.name, "a guarantee was broken; this is a fault of the engine");
         }
+    }
+
+    fn counts(&mut self) -> [&mut Count; 2] {
+        [&mut self.checks, &mut self.violations]
     }
 }

@@ -1,11 +1,11 @@
 //! One record: every handler that wants it, each tried, made to wait and given up by its policy. What has to wait is handed
 //! back, so that nothing is held meanwhile but its key.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use chrono::Utc;
 use futures::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 use tracing::{Instrument, Span};
 
 use super::{
@@ -110,6 +110,15 @@ pub(super) enum Verdict {
     Blocked(Arc<str>, Box<Tries>),
 }
 
+/// Sets no timer for what is done at once.
+async fn until<F: Future>(end: Instant, work: F) -> Result<F::Output, Elapsed> {
+    let mut work = pin!(work);
+    match futures::poll!(work.as_mut()) {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => timeout_at(end, work).await,
+    }
+}
+
 impl Engine {
     /// Does all that is to be done with one record now.
     pub(super) async fn handle(&self, work: &Work) -> Verdict {
@@ -189,7 +198,7 @@ impl Engine {
         let began = Instant::now();
         let span = self.span(handler.name(), &work.record);
         let attempt = AssertUnwindSafe(handler.attempt(event, &work.record, replay.as_ref())).catch_unwind();
-        let outcome = match timeout_at(began + self.attempt_limit, attempt).instrument(span.clone()).await {
+        let outcome = match until(began + self.attempt_limit, attempt).instrument(span.clone()).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(HandlerError::retry("the handler panicked").into()),
             Err(_) => {

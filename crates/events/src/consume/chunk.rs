@@ -1,14 +1,7 @@
 //! Records that were handed out together, run one after the other as long as none has to wait for anything. The first that
 //! does keeps the task; the rest goes on in another, so that nobody waits for it.
 
-use std::{
-    collections::VecDeque,
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{collections::VecDeque, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
@@ -66,7 +59,7 @@ impl Chunk {
                 self.current = Some(lane);
                 let verdict = {
                     let mut handling = pin!(engine.handle(&work));
-                    match poll_fn(|context| Poll::Ready(handling.as_mut().poll(context))).await {
+                    match futures::poll!(handling.as_mut()) {
                         Poll::Ready(verdict) => verdict,
                         Poll::Pending => {
                             self.leave_the_rest(lane, &engine);

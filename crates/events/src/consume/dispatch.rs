@@ -145,6 +145,7 @@ impl Dispatcher {
                 }
                 self.on(event);
             }
+            self.assignments.values_mut().for_each(Assignment::tell);
             let now = Instant::now();
             if now >= ticked + TICK {
                 ticked = now;

@@ -165,7 +165,11 @@ impl Producer {
         let client = self.turn.lock().await.client().clone();
         match tokio::task::spawn_blocking(move || client.flush(limit)).await {
             Ok(flushed) => flushed,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => Err(KafkaError::Canceled),
+            },
         }
     }
 }

@@ -60,7 +60,11 @@ impl Connections {
         // has begun, and whoever came next would write into it.
         let transaction = match tokio::spawn(async move { pool.begin().await }).await {
             Ok(begun) => begun?,
-            Err(panic) => resume_unwind(panic.into_panic()),
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends.
+                Err(_) => return Err(sqlx::Error::PoolClosed),
+            },
         };
         Ok(Lease { transaction, since: Instant::now() })
     }
