@@ -106,6 +106,7 @@ impl App for ChaosWorker {
         let health = Health::new();
         postgres::register_check(&health, &pool);
         let outbox = Outbox::new(pool.clone(), NAME);
+        let mut routes = axum::Router::new();
         if config.roles.has(Role::Relay) {
             road::run_relay(&config.road, NAME, &pool, &health, &lifecycle);
         }
@@ -117,12 +118,12 @@ impl App for ChaosWorker {
             )?;
             let consumer =
                 Consumer::builder(config.road.kafka.clone(), NAME, NAME, outbox.clone()).handle(handler).build()?;
-            road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle);
+            routes = road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle);
         }
         if config.roles.has(Role::Writer) {
             Writer::open(&config.write_log, config.run, outbox)?.spawn(&lifecycle);
         }
-        http::serve(&config.http, axum::Router::new(), &health, &lifecycle).await?;
+        http::serve(&config.http, routes, &health, &lifecycle).await?;
         lifecycle.join().await
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use clap::Args;
 use events::{
     consume::{Consumer, RetentionConfig},
@@ -12,7 +13,11 @@ use events::{
 use futures::FutureExt;
 use sqlx::PgPool;
 
-use crate::{http::Health, lifecycle::Lifecycle, postgres::Migrations};
+use crate::{
+    http::{self, Health},
+    lifecycle::Lifecycle,
+    postgres::Migrations,
+};
 
 /// Outbox and inbox; the first set of a service that publishes or consumes.
 pub const MIGRATIONS: Migrations = Migrations { migrator: &MIGRATOR, table: "_events_migrations" };
@@ -48,12 +53,20 @@ pub fn run_relay(config: &RoadConfig, service: &'static str, pool: &PgPool, heal
     });
 }
 
-/// Starts a consumer, unless `KAFKA_ENABLED` is off, and keeps its inbox small. Adds the check `consumer`.
-pub fn run_consumer(config: &RoadConfig, consumer: Consumer, pool: &PgPool, health: &Health, lifecycle: &Lifecycle) {
+/// Starts a consumer, unless `KAFKA_ENABLED` is off, and keeps its inbox small. Adds the check `consumer`. Returns the routes
+/// by which a person sees what it is doing and takes its brake off; they act on this process alone.
+pub fn run_consumer(
+    config: &RoadConfig,
+    consumer: Consumer,
+    pool: &PgPool,
+    health: &Health,
+    lifecycle: &Lifecycle,
+) -> Router {
     if !config.kafka.kafka_enabled {
-        return;
+        return Router::new();
     }
     let status = consumer.status();
+    let routes = http::consumer_routes(status.clone());
     health.register("consumer", move || std::future::ready(status.check()).boxed());
     lifecycle.spawn("consumer", CONSUMER_BUDGET, |stop| async move { Ok(consumer.run(stop).await?) });
     let (retention, pool) = (config.retention, pool.clone());
@@ -61,4 +74,5 @@ pub fn run_consumer(config: &RoadConfig, consumer: Consumer, pool: &PgPool, heal
         retention.keep_inbox_small(pool, stop).await;
         Ok(())
     });
+    routes
 }

@@ -2,17 +2,13 @@
 //!
 //! Its settings are those of the local stack. About 300 MB and 3 s each: for tests of outages, not for all.
 
-use std::{
-    fs::{self, File},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{fs, process::Command, time::Duration};
 
 use crate::{
+    daemon::Daemon,
     folder::{Folder, read_log},
     ports::free_port,
-    stack, stop,
-    wait::wait_until,
+    stack,
 };
 
 const SETTINGS: &str = include_str!("../../../scripts/stack.d/kafka/server.properties");
@@ -28,9 +24,9 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// Killed when dropped, its data with it.
 #[derive(Debug)]
 pub struct Broker {
+    daemon: Daemon,
     folder: Folder,
     port: u16,
-    child: Option<Child>,
 }
 
 impl Broker {
@@ -57,7 +53,7 @@ impl Broker {
             .replace("@DATA@", &folder.join("data").display().to_string());
         fs::write(folder.join("server.properties"), settings + SHORT_SESSIONS).unwrap();
         fs::write(folder.join("log4j2.properties"), LOGGING).unwrap();
-        let mut broker = Self { folder, port, child: None };
+        let mut broker = Self { daemon: Daemon::new("the private broker", folder.join("log")), folder, port };
         broker.format().await;
         broker.start_again().await;
         broker
@@ -70,50 +66,37 @@ impl Broker {
 
     /// In an orderly way, by SIGTERM.
     pub async fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            stop::terminate(&mut child, "the private broker", LIMIT).await;
-        }
+        self.daemon.end_by("TERM", LIMIT).await;
     }
 
     /// `kill -9`: clients get no farewell.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            stop::kill9(&mut child);
-        }
+        self.daemon.kill9();
     }
 
     /// SIGSTOP: it answers nothing, yet its connections stand. Until [`Self::resume`].
     pub fn pause(&mut self) {
-        self.signal("STOP");
+        self.daemon.signal("STOP");
     }
 
     /// SIGCONT.
     pub fn resume(&mut self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&mut self, name: &str) {
-        if let Some(child) = &mut self.child {
-            stop::signal(child, name, "the private broker");
-        }
+        self.daemon.signal("CONT");
     }
 
     /// With the same data on the same port. Ready for clients when this returns.
     pub async fn start_again(&mut self) {
-        assert!(self.child.is_none(), "the private broker still runs");
-        let settings = self.folder.join("server.properties");
-        let child = self.java("kafka.Kafka").arg(settings).spawn();
-        self.child = Some(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", stack::java().display())));
-        let Self { child: Some(child), folder, .. } = self else { unreachable!("it was set above") };
-        let log = folder.join("broker.log");
-        wait_until("the private broker is ready", LIMIT, || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("the private broker ended while starting, {status}:\n{}", read_log(&log));
-            }
-            let ready = read_log(&log).contains("Kafka Server started");
-            async move { ready }
-        })
-        .await;
+        let log = self.folder.join("log");
+        // What it said when it last started is not meant.
+        fs::write(&log, "").unwrap();
+        let mut command = self.java("kafka.Kafka");
+        self.daemon.start(command.arg(self.folder.join("server.properties")));
+        self.daemon
+            .wait_ready(LIMIT, || {
+                let ready = read_log(&log).contains("Kafka Server started");
+                async move { ready }
+            })
+            .await;
     }
 
     /// Gives the data folder its identity; Kafka starts on no other.
@@ -121,13 +104,10 @@ impl Broker {
         let mut command = self.java("kafka.tools.StorageTool");
         // Each broker is a cluster of its own, so they may all have the same id.
         command.args(["format", "-t", "c3dpdGNoYm9hcmR0ZXN0cw", "-c"]).arg(self.folder.join("server.properties"));
-        let status = tokio::task::spawn_blocking(move || command.status()).await.unwrap();
-        let status = status.unwrap_or_else(|error| panic!("cannot start {}: {error}", stack::java().display()));
-        assert!(status.success(), "formatting the data folder failed:\n{}", read_log(&self.folder.join("broker.log")));
+        self.daemon.prepare(command).await;
     }
 
     fn java(&self, class: &str) -> Command {
-        let log = File::create(self.folder.join("broker.log")).unwrap();
         let mut command = Command::new(stack::java());
         command
             // A test lives too briefly for the second compiler to pay.
@@ -135,16 +115,7 @@ impl Broker {
             .arg(format!("-Dlog4j2.configurationFile={}", self.folder.join("log4j2.properties").display()))
             .arg("-cp")
             .arg(stack::kafka_libs().join("*"))
-            .arg(class)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
+            .arg(class);
         command
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod broker;
 pub mod conformance;
+mod daemon;
 pub mod faulty_broker;
 mod folder;
 pub mod kafka;
@@ -22,5 +23,4 @@ pub mod proxy;
 pub mod python;
 pub mod registry;
 pub mod stack;
-mod stop;
 pub mod wait;

@@ -3,19 +3,13 @@
 use std::{
     collections::BTreeMap,
     env,
-    fs::OpenOptions,
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus},
     thread,
     time::Duration,
 };
 
-use crate::{
-    folder::{Folder, read_log},
-    ports::free_port,
-    stop,
-    wait::wait_until,
-};
+use crate::{daemon::Daemon, folder::Folder, ports::free_port};
 
 /// What a service gets from the test's own environment; all else would make a test depend on the shell it runs in.
 const PASSED_ON: [&str; 3] = ["PATH", "HOME", "RUST_LOG"];
@@ -25,12 +19,12 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Killed when dropped; its log is printed when that is because the test failed.
 #[derive(Debug)]
 pub struct ServiceProcess {
+    daemon: Daemon,
     name: String,
     binary: PathBuf,
     environment: BTreeMap<String, String>,
     port: u16,
     folder: Folder,
-    child: Option<Child>,
 }
 
 impl ServiceProcess {
@@ -42,13 +36,14 @@ impl ServiceProcess {
             PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?))).collect();
         variables.insert("HTTP_BIND".to_owned(), format!("127.0.0.1:{port}"));
         variables.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let folder = Folder::create("service");
         let mut process = Self {
+            daemon: Daemon::new(binary, folder.join("log")),
             name: binary.to_owned(),
             binary: beside_the_tests(binary),
             environment: variables,
             port,
-            folder: Folder::create("service"),
-            child: None,
+            folder,
         };
         process.start();
         process
@@ -63,60 +58,47 @@ impl ServiceProcess {
     pub async fn wait_ready(&mut self) {
         let url = format!("{}/readyz", self.base_url());
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-        let Self { name, child, .. } = self;
-        let child = child.as_mut().unwrap_or_else(|| panic!("{name} was ended"));
-        wait_until(&format!("{name} is ready"), LIMIT, || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("{name} ended while starting, {status}");
-            }
-            let answer = client.get(&url).send();
-            async { answer.await.is_ok_and(|answer| answer.status() == 200) }
-        })
-        .await;
+        self.daemon
+            .wait_ready(LIMIT, || {
+                let answer = client.get(&url).send();
+                async { answer.await.is_ok_and(|answer| answer.status() == 200) }
+            })
+            .await;
     }
 
     /// As when the machine takes it away: no farewell, nothing finished.
     pub fn kill9(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            stop::kill9(&mut child);
-        }
+        self.daemon.kill9();
     }
 
     /// SIGSTOP: it does nothing, yet its connections stand, as on a machine that hangs. Until [`Self::resume`].
     pub fn pause(&mut self) {
-        self.signal("STOP");
+        self.daemon.signal("STOP");
     }
 
     /// SIGCONT.
     pub fn resume(&mut self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&mut self, name: &str) {
-        if let Some(child) = &mut self.child {
-            stop::signal(child, name, &self.name);
-        }
+        self.daemon.signal("CONT");
     }
 
     /// The process id while it is meant to run.
     pub fn id(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
+        self.daemon.id()
     }
 
     /// How it ended, if it did so by itself.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.as_mut().and_then(|child| child.try_wait().unwrap())
+        self.daemon.ended()
     }
 
     /// SIGTERM, as at a rollout; waits for the end.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap_or_else(|| panic!("{} was ended already", self.name));
-        stop::terminate(&mut child, &self.name, LIMIT).await
+        self.daemon.end_by("TERM", LIMIT).await
     }
 
     /// Starts it again with the same port and variables, after SIGTERM if it still runs. Does not wait until it is ready.
     pub async fn restart(&mut self) {
-        if self.child.is_some() {
+        if self.id().is_some() {
             self.terminate().await;
         }
         self.start();
@@ -124,21 +106,14 @@ impl ServiceProcess {
 
     /// What it has written since the first start.
     pub fn log(&self) -> String {
-        read_log(&self.folder.join("log"))
+        self.daemon.log()
     }
 
     fn start(&mut self) {
-        let log = OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
-        let child = Command::new(&self.binary)
-            // A `.env` of the checkout must not reach it.
-            .current_dir(self.folder.path())
-            .env_clear()
-            .envs(&self.environment)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
-        self.child = Some(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", self.binary.display())));
+        let mut command = Command::new(&self.binary);
+        // A `.env` of the checkout must not reach it.
+        command.current_dir(self.folder.path()).env_clear().envs(&self.environment);
+        self.daemon.start(&mut command);
     }
 }
 

@@ -60,11 +60,15 @@ impl App for HealthcorePublisher {
         if config.roles.has(Role::Relay) {
             road::run_relay(&config.road, NAME, &pool, &health, &lifecycle);
         }
+        // Every process has its probes, and each role its own routes.
+        let mut routes = axum::Router::new();
         if config.roles.has(Role::Worker) {
-            road::run_consumer(&config.road, consumer(&config, &pool)?, &pool, &health, &lifecycle);
+            let consumer = consumer(&config, &pool)?;
+            routes = routes.merge(road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle));
         }
-        // Every process has its probes; only the role answers the API.
-        let routes = if config.roles.has(Role::Api) { api::routes(pool) } else { axum::Router::new() };
+        if config.roles.has(Role::Api) {
+            routes = routes.merge(api::routes(pool));
+        }
         http::serve(&config.http, routes, &health, &lifecycle).await?;
         lifecycle.join().await
     }

@@ -61,14 +61,15 @@ impl App for VoiceIngest {
         if config.roles.has(Role::Relay) {
             road::run_relay(&config.road, NAME, &pool, &health, &lifecycle);
         }
-        if config.roles.has(Role::Worker) {
-            road::run_consumer(&config.road, consumer(&config, &pool)?, &pool, &health, &lifecycle);
-        }
-        // Every process has its probes; only the role answers the API.
+        // Every process has its probes, and each role its own routes.
         let mut routes = axum::Router::new();
+        if config.roles.has(Role::Worker) {
+            let consumer = consumer(&config, &pool)?;
+            routes = routes.merge(road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle));
+        }
         if config.roles.has(Role::Api) {
             let keys = Idempotency::new(pool.clone());
-            routes = keys.apply(api::routes(intake(&config, pool)));
+            routes = routes.merge(keys.apply(api::routes(intake(&config, pool))));
             keys.spawn_cleanup(&lifecycle);
         }
         http::serve(&config.http, routes, &health, &lifecycle).await?;

@@ -50,6 +50,14 @@ impl Listener for Hear {
 /// How many of its handlers run at a time: its own default.
 const PARALLEL_CONSUMER_THREADS: usize = 16;
 
+/// What reads the topic next.
+#[derive(Clone, Copy)]
+enum Turn {
+    Counting,
+    Decoding,
+    Ours,
+}
+
 pub async fn noop(bench: &mut Bench, name: &str, with_headers: bool) {
     let count = bench.count(1_000_000, 200_000);
     let place = filled(&[], count, with_headers).await;
@@ -57,23 +65,36 @@ pub async fn noop(bench: &mut Bench, name: &str, with_headers: bool) {
         blocking(&place, move |place| ParallelConsumer::start(place, count, PARALLEL_CONSUMER_THREADS, 0)).await;
     let (mut counting, mut decoding, mut parallel) = (vec![], vec![], vec![]);
     let mut ours = Figure { unit: "records/s", ..Figure::default() };
+    let mut turns = [Turn::Counting, Turn::Decoding, Turn::Ours];
     for round in 1..=bench.rounds {
-        counting.push(blocking(&place, move |place| count_only(place, count, with_headers)).await);
-        decoding.push(blocking(&place, move |place| decode_elsewhere(place, count, with_headers)).await);
+        for turn in turns {
+            match turn {
+                Turn::Counting => {
+                    counting.push(blocking(&place, move |place| count_only(place, count, with_headers)).await)
+                }
+                Turn::Decoding => {
+                    decoding.push(blocking(&place, move |place| decode_elsewhere(place, count, with_headers)).await);
+                }
+                Turn::Ours => {
+                    let measured = hear(&place, &format!("ours-{round}"), Duration::ZERO, count).await;
+                    ours.values.push(measured.rate);
+                    ours.spent.push(measured.spent);
+                }
+            }
+        }
+        // None is always the first after the long load of the Java process.
+        turns.reverse();
         if let Some(theirs) = &mut theirs {
             parallel.push(theirs.pass(&format!("{}theirs-{round}", place.config.kafka_topic_namespace)));
         }
-        let measured = hear(&place, &format!("ours-{round}"), Duration::ZERO, count).await;
         eprintln!(
             "{name} {round}/{}: counting {:.0}, decoding on a thread {:.0}, parallel-consumer {:.0}, ours {:.0} records/s",
             bench.rounds,
             counting[round - 1],
             decoding[round - 1],
             parallel.last().map_or(f64::NAN, |pass| pass.rate),
-            measured.rate
+            ours.values[round - 1]
         );
-        ours.values.push(measured.rate);
-        ours.spent.push(measured.spent);
     }
     drop(theirs);
     place.delete_topics().await;

@@ -196,7 +196,7 @@ impl Engine {
         let handler = &*placed.handler;
         let replay = Replay::of(&work.record, &self.group);
         let began = Instant::now();
-        let span = self.span(handler.name(), &work.record);
+        let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
         let attempt = AssertUnwindSafe(handler.attempt(event, &work.record, replay.as_ref())).catch_unwind();
         let outcome = match until(began + self.attempt_limit, attempt).instrument(span.clone()).await {
             Ok(Ok(outcome)) => outcome,

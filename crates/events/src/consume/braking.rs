@@ -1,26 +1,41 @@
-//! The brake of a consumer: put on when too much is given up, taken off by a person or after a while.
+//! The brake of a consumer: put on when too much is given up, taken off by a person or after a while. Both are told by
+//! readiness, log and metrics, and to whoever listens to `system.monitoring`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use chrono::Utc;
+use tokio::{task::JoinHandle, time::Instant};
 
-use super::{rebalance::AssignmentId, status::ConsumerStatus};
-use crate::flow::brake::{Brake, BrakePolicy};
+use super::{attempt::Engine, rebalance::AssignmentId, status::Braked};
+use crate::{
+    contract::{
+        event::{Event, NewEvent},
+        schema::monitoring::{AlertClearedV1, AlertRaisedV1, AlertV1},
+        topics::SYSTEM_MONITORING,
+    },
+    flow::{
+        brake::{Brake, BrakePolicy, Excess},
+        error::chain,
+    },
+    kafka::{admin, config::KafkaConfig},
+};
 
 pub(super) struct Braking {
     brake: Brake<AssignmentId>,
+    policy: BrakePolicy,
     /// How long it stays on unless a person takes it off.
     cool_down: Duration,
     on_since: Option<Instant>,
-    group: String,
-    status: ConsumerStatus,
+    config: KafkaConfig,
+    engine: Arc<Engine>,
+    announcing: Option<JoinHandle<()>>,
 }
 
 impl Braking {
-    pub(super) fn new(policy: BrakePolicy, cool_down: Duration, group: &str, status: ConsumerStatus) -> Self {
+    pub(super) fn new(policy: BrakePolicy, cool_down: Duration, config: KafkaConfig, engine: Arc<Engine>) -> Self {
         // A brake that is on outlives the client that it was put on with.
-        let on_since = status.brake().map(|_| Instant::now());
-        let braking = Self { brake: Brake::new(policy), cool_down, on_since, group: group.to_owned(), status };
+        let on_since = engine.status.brake().map(|_| Instant::now());
+        let braking = Self { brake: Brake::new(policy), policy, cool_down, on_since, config, engine, announcing: None };
         braking.tell();
         braking
     }
@@ -35,7 +50,8 @@ impl Braking {
     }
 
     pub(super) fn gave_up(&mut self, partition: AssignmentId, handler: &str, code: &str) {
-        if !self.brake.gave_up(partition) || self.is_on() {
+        let Some(excess) = self.brake.gave_up(partition) else { return };
+        if self.is_on() {
             return;
         }
         self.on_since = Some(Instant::now());
@@ -45,29 +61,77 @@ impl Braking {
             "has stopped taking records: too many became dead letters, the last by {handler} ({code}); it goes on after {cool_down:?}"
         );
         tracing::error!(
-            group = self.group,
+            group = self.engine.group,
             handler,
             code,
+            ?excess,
             ?cool_down,
             "the brake is on: too many records became dead letters"
         );
-        self.status.brakes(Some(reason));
+        let alert = self.alert(excess, handler, code);
+        self.engine.status.brakes(Some(Braked { reason, alert: alert.clone() }));
+        self.announce(AlertRaisedV1(alert));
         self.tell();
     }
 
     /// Takes it off when its time has come.
     pub(super) fn look(&mut self, now: Instant) {
-        let over = self.on_since.is_some_and(|since| now >= since + self.cool_down || self.status.is_released());
+        let over = self.on_since.is_some_and(|since| now >= since + self.cool_down || self.engine.status.is_released());
         if over {
-            tracing::warn!(group = self.group, "the brake is off: records are taken again");
+            tracing::warn!(group = self.engine.group, "the brake is off: records are taken again");
             self.on_since = None;
             self.brake.forget();
-            self.status.brakes(None);
+            if let Some(Braked { alert, .. }) = self.engine.status.brakes(None) {
+                self.announce(AlertClearedV1(AlertV1 { value: 0.0, ..alert }));
+            }
             self.tell();
         }
     }
 
+    fn alert(&self, excess: Excess, handler: &str, code: &str) -> AlertV1 {
+        let (counted, value, threshold) = match excess {
+            Excess::Run(records) => ("in_a_row", records, self.policy.run),
+            Excess::Share(percent) => ("percent", percent, self.policy.percent),
+        };
+        let Engine { group, service, .. } = &*self.engine;
+        let labels = [
+            ("group", group.as_str()),
+            ("service", service),
+            ("handler", handler),
+            ("code", code),
+            ("counted", counted),
+        ];
+        AlertV1 {
+            alert: "dead_letter_brake".to_owned(),
+            severity: "critical".to_owned(),
+            labels: BTreeMap::from(labels.map(|(name, value)| (name.to_owned(), value.to_owned()))),
+            value: value.into(),
+            threshold: threshold.into(),
+            since: Utc::now(),
+        }
+    }
+
+    /// In a task of its own, behind the one before: taking records does not wait for it. Where it fails, readiness and
+    /// metrics still tell.
+    fn announce<E: Event>(&mut self, event: E) {
+        let (config, engine, before) = (self.config.clone(), Arc::clone(&self.engine), self.announcing.take());
+        self.announcing = Some(tokio::spawn(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            let told: Result<(), Box<dyn Error + Send + Sync>> = async {
+                admin::ensure(&config, &engine.service, &[&SYSTEM_MONITORING]).await?;
+                Ok(engine.dead_letters.publish(NewEvent::fact(event)).await?)
+            }
+            .await;
+            if let Err(error) = told {
+                tracing::warn!(error = chain(&*error), event = E::TYPE, "an alert could not be published");
+            }
+        }));
+    }
+
     fn tell(&self) {
-        metrics::gauge!("kafka_consumer_brake", "group" => self.group.clone()).set(f64::from(u8::from(self.is_on())));
+        let on = f64::from(u8::from(self.is_on()));
+        metrics::gauge!("kafka_consumer_brake", "group" => self.engine.group.clone()).set(on);
     }
 }

@@ -202,7 +202,7 @@ impl Session {
             shutdown: stop.clone(),
         };
         let concurrency = self.config.consumer.kafka_consumer_concurrency as usize;
-        let braking = Braking::new(self.brake.0, self.brake.1, &engine.group, self.status.clone());
+        let braking = Braking::new(self.brake.0, self.brake.1, self.config.clone(), Arc::clone(engine));
         let dispatcher = Dispatcher::new(self.mode.clone(), self.order, concurrency, braking, events, commits);
         std::thread::Builder::new().name("kafka-poll".to_owned()).spawn(move || poller.run())?;
         let mut run = std::pin::pin!(dispatcher.run(inbound));

@@ -96,7 +96,7 @@ pub trait Handler: Send + Sync + 'static {
 
 /// Hears of one event type, without a database of its own.
 ///
-/// Promises less than a [`Handler`]: an event is heard at least once. What was heard is remembered in memory (about 100 000
+/// Promises less than a [`Handler`]: an event is heard at least once. What was heard is remembered in memory (about 30 000
 /// events), which spares most repeats; a process that ends between hearing and committing hears some again, and so does
 /// another process that takes its partitions over.
 pub trait Listener: Send + Sync + 'static {

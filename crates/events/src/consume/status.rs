@@ -1,7 +1,7 @@
 //! What a consumer is doing, for readiness and for whoever takes its brake off.
 
 use std::{
-    fmt,
+    fmt, mem,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -9,8 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::contract::schema::monitoring::AlertV1;
+
 /// Without a poll for this long the consumer is not alive: a poll takes 50 ms, a rebalance at most the drain.
 const SILENT: Duration = Duration::from_secs(30);
+
+/// Why the brake is on, for people, and as the alert that was raised.
+pub(super) struct Braked {
+    pub(super) reason: String,
+    pub(super) alert: AlertV1,
+}
 
 /// What a consumer is doing.
 #[derive(Clone)]
@@ -22,7 +30,7 @@ struct Status {
     polled: AtomicU64,
     assigned: AtomicUsize,
     dead_letters_refused: AtomicBool,
-    brake: Mutex<Option<String>>,
+    brake: Mutex<Option<Braked>>,
     stalled: Mutex<Option<String>>,
     release: AtomicBool,
 }
@@ -83,7 +91,7 @@ impl ConsumerStatus {
 
     /// Why it has stopped taking records, if it has: too many of them became dead letters.
     pub fn brake(&self) -> Option<String> {
-        self.0.brake.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.brake.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|braked| braked.reason.clone())
     }
 
     /// Which partition it has taken nothing of for long although there is more, if any; its client is then built anew.
@@ -122,9 +130,10 @@ impl ConsumerStatus {
         self.0.dead_letters_refused.store(refused, Ordering::Relaxed);
     }
 
-    pub(super) fn brakes(&self, reason: Option<String>) {
-        *self.0.brake.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    /// Returns what held until now.
+    pub(super) fn brakes(&self, braked: Option<Braked>) -> Option<Braked> {
         self.0.release.store(false, Ordering::Relaxed);
+        mem::replace(&mut *self.0.brake.lock().unwrap_or_else(PoisonError::into_inner), braked)
     }
 
     pub(super) fn is_released(&self) -> bool {

@@ -32,6 +32,15 @@ struct Tally {
     given_up: u32,
 }
 
+/// Why the brake is put on: what was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// So many records in a row were given up.
+    Run(u32),
+    /// This share of the last records was, in per cent.
+    Share(u32),
+}
+
 /// Counts what is given up. `P` names a partition.
 #[derive(Debug)]
 pub struct Brake<P> {
@@ -57,18 +66,22 @@ impl<P: Eq + std::hash::Hash> Brake<P> {
         }
     }
 
-    /// One record was given up. Returns whether that is one too many.
-    pub fn gave_up(&mut self, partition: P) -> bool {
+    /// One record was given up. Returns what is too much, if that was one too many.
+    pub fn gave_up(&mut self, partition: P) -> Option<Excess> {
         if self.policy.run == 0 {
-            return false;
+            return None;
         }
         let tally = self.tallies.entry(partition).or_default();
         tally.in_a_row += 1;
         tally.see(1);
         tally.given_up += 1;
-        let share = tally.given_up * 100 >= tally.seen * self.policy.percent;
-        tally.in_a_row >= self.policy.run
-            || (tally.seen >= WINDOW / 2 && tally.given_up >= self.policy.run / 2 && share)
+        let share = tally.given_up * 100 / tally.seen;
+        let weighs = tally.seen >= WINDOW / 2 && tally.given_up >= self.policy.run / 2;
+        if tally.in_a_row >= self.policy.run {
+            Some(Excess::Run(tally.in_a_row))
+        } else {
+            (weighs && share >= self.policy.percent).then_some(Excess::Share(share))
+        }
     }
 
     /// Begins to count afresh, when the brake was taken off.
@@ -95,14 +108,14 @@ mod tests {
     fn a_run_of_refusals_puts_it_on_and_another_partition_does_not_count() {
         let mut brake = Brake::new(BrakePolicy { run: 10, percent: 101 });
         for _ in 0..9 {
-            assert!(!brake.gave_up(1));
-            assert!(!brake.gave_up(2));
+            assert_eq!(brake.gave_up(1), None);
+            assert_eq!(brake.gave_up(2), None);
         }
         brake.went_well(1, 1);
-        assert!(!brake.gave_up(1), "a success in between breaks the run");
-        assert!(brake.gave_up(2));
+        assert_eq!(brake.gave_up(1), None, "a success in between breaks the run");
+        assert_eq!(brake.gave_up(2), Some(Excess::Run(10)));
         brake.forget();
-        assert!(!brake.gave_up(2));
+        assert_eq!(brake.gave_up(2), None);
     }
 
     #[test]
@@ -111,22 +124,22 @@ mod tests {
         let mut tripped = None;
         for record in 0..400 {
             brake.went_well(1, 1);
-            if brake.gave_up(1) {
-                tripped = Some(record);
+            if let Some(excess) = brake.gave_up(1) {
+                tripped = Some((record, excess));
                 break;
             }
         }
-        assert!(tripped.is_some_and(|record| (49..100).contains(&record)), "{tripped:?}");
+        assert!(matches!(tripped, Some((49..100, Excess::Share(50)))), "{tripped:?}");
         let mut brake = Brake::new(BrakePolicy::default());
         for _ in 0..10_000 {
             brake.went_well(1, 5);
-            assert!(!brake.gave_up(1));
+            assert_eq!(brake.gave_up(1), None);
         }
     }
 
     #[test]
     fn it_can_be_turned_off() {
         let mut brake = Brake::new(BrakePolicy { run: 0, percent: 50 });
-        assert!((0..10_000).all(|_| !brake.gave_up(1)));
+        assert!((0..10_000).all(|_| brake.gave_up(1).is_none()));
     }
 }

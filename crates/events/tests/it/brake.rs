@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use events::{flow::brake::BrakePolicy, flow::retry::RetryPolicy};
-use test_kit::wait::wait_until;
+use events::{
+    contract::topics::SYSTEM_MONITORING,
+    flow::{brake::BrakePolicy, retry::RetryPolicy},
+};
+use serde_json::Value;
+use test_kit::{kafka, wait::wait_until};
 
 use crate::support::{LONG, Rig, Running, said};
 
@@ -41,6 +45,15 @@ async fn too_many_dead_letters_put_the_brake_on_until_a_person_takes_it_off() {
     })
     .await;
     assert!(releases > 0);
+    let told = kafka::read_topic(&rig.servers(), &rig.topic(&SYSTEM_MONITORING), 2, LONG).await;
+    let told: Vec<Value> =
+        told.iter().map(|record| serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap()).collect();
+    for (nth, alert) in told.iter().enumerate() {
+        let (kind, value) = if nth % 2 == 0 { ("raised", 10.0) } else { ("cleared", 0.0) };
+        assert_eq!(alert["event_type"], format!("system.alert.{kind}"));
+        assert_eq!(alert["data"]["value"], value);
+        assert_eq!(alert["data"]["labels"]["code"], "said_so");
+    }
     assert_eq!(rig.dead_letters(100).await.len(), 100);
     consumer.stop().await;
 }

@@ -1,48 +1,58 @@
 //! Kafka away: writers do not notice, and when it is back everything goes out in order, without a restart.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use events::contract::topics::{AI_RESPONSES, DEAD_LETTER_QUEUE};
 use events::publish::Outbox;
 use sqlx::postgres::PgPoolOptions;
-use test_kit::{broker::Broker, kafka, proxy::Proxy, wait::wait_until};
+use test_kit::{
+    broker::Broker,
+    kafka::{self, TestRecord},
+    proxy::Proxy,
+    wait::wait_until,
+};
 
 use crate::support::{LONG, Rig, said};
+
+/// Events of one key, each in a transaction of its own. Returns the longest that one took.
+async fn publish(rig: &Rig, numbers: Range<usize>) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for number in numbers {
+        let began = Instant::now();
+        let mut tx = rig.outbox.begin().await.unwrap();
+        tx.publish(said("call-1", &number.to_string())).await.unwrap();
+        tx.commit().await.unwrap();
+        slowest = slowest.max(began.elapsed());
+    }
+    slowest
+}
+
+fn numbers(records: &[TestRecord]) -> Vec<usize> {
+    let number = |record: &TestRecord| {
+        let value: serde_json::Value = serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap();
+        value["data"]["name"].as_str().unwrap().parse().unwrap()
+    };
+    records.iter().map(number).collect()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_kafka_delays_nobody_and_loses_and_reorders_nothing() {
     let mut broker = Broker::start().await;
     let rig = Rig::with(&broker.bootstrap(), &[]).await;
     let (relay, _) = rig.relay();
-    let mut slowest = Duration::ZERO;
-    let mut number = 0;
-    let mut publish = async |count: usize| {
-        for _ in 0..count {
-            let began = Instant::now();
-            let mut tx = rig.outbox.begin().await.unwrap();
-            tx.publish(said("call-1", &number.to_string())).await.unwrap();
-            tx.commit().await.unwrap();
-            slowest = slowest.max(began.elapsed());
-            number += 1;
-        }
-    };
-    publish(100).await;
+    publish(&rig, 0..100).await;
     let topic = rig.topic(&AI_RESPONSES);
     assert!(kafka::read_topic(&rig.servers(), &topic, 100, LONG).await.len() >= 100);
     broker.kill();
-    publish(300).await;
+    println!("slowest commit while Kafka is away: {:?}", publish(&rig, 100..400).await);
     broker.start_again().await;
-    publish(100).await;
+    publish(&rig, 400..500).await;
     let records = kafka::read_topic(&rig.servers(), &topic, 500, LONG).await;
-    let mut names: Vec<usize> = Vec::new();
-    for record in &records {
-        let value: serde_json::Value = serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap();
-        let name = value["data"]["name"].as_str().unwrap().parse().unwrap();
-        // The client of a relay that goes on resends nothing that was acknowledged, and an idempotent one nothing twice.
-        names.push(name);
-    }
-    assert_eq!(names, (0..500).collect::<Vec<_>>());
-    println!("slowest commit {slowest:?}");
+    // The client of a relay that goes on resends nothing that was acknowledged, and an idempotent one nothing twice.
+    assert_eq!(numbers(&records), (0..500).collect::<Vec<_>>());
     relay.stop().await;
 }
 
@@ -53,18 +63,29 @@ async fn what_kafka_has_not_acknowledged_is_published_by_the_next_relay() {
     let (relay, status) = rig.relay();
     wait_until("the relay is active", LONG, || async { status.is_active() }).await;
     broker.kill();
-    for number in 0..50 {
-        let mut tx = rig.outbox.begin().await.unwrap();
-        tx.publish(said("call-1", &number.to_string())).await.unwrap();
-        tx.commit().await.unwrap();
-    }
+    publish(&rig, 0..50).await;
     // Long enough for the relay to have read them all. It saves where it is when it is stopped.
     tokio::time::sleep(Duration::from_secs(1)).await;
     relay.stop().await;
     broker.start_again().await;
     let (relay, _) = rig.relay();
     let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;
-    assert_eq!(records.len(), 50);
+    assert_eq!(numbers(&records), (0..50).collect::<Vec<_>>());
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hears_nothing_for_long_is_replaced() {
+    let mut broker = Broker::start().await;
+    let rig = Rig::with(&broker.bootstrap(), &[]).await;
+    let (relay, status) = rig.relay();
+    wait_until("the relay is active", LONG, || async { status.is_active() }).await;
+    broker.kill();
+    publish(&rig, 0..50).await;
+    wait_until("its client is given up", LONG, || async { !status.is_active() }).await;
+    broker.start_again().await;
+    let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;
+    assert_eq!(numbers(&records), (0..50).collect::<Vec<_>>());
     relay.stop().await;
 }
 

@@ -5,6 +5,7 @@
 //! Does not limit a WebSocket, nor a body that a handler reads as a stream by itself.
 
 pub mod auth;
+mod consumer;
 mod extract;
 mod frame;
 mod health;
@@ -16,6 +17,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use consumer::consumer_routes;
 pub use extract::{ApiJson, ApiPath, ApiQuery};
 pub use frame::RequestId;
 pub use health::{Answer, CheckResult, Health, Readiness};

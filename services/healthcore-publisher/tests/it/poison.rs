@@ -1,7 +1,7 @@
 //! What cannot be read becomes a dead letter with its bytes; what is behind it is handled, and the log knows nobody's data.
 
 use events::contract::{headers::dlq, topics::DEAD_LETTER_QUEUE};
-use test_kit::{kafka, stack};
+use test_kit::{kafka, stack, wait::wait_until};
 
 use crate::support::{LONG, Record, patient};
 
@@ -56,4 +56,26 @@ async fn every_record_that_cannot_be_read_is_one_dead_letter_and_holds_nothing_u
         }
     }
     assert!(!record.service.log().contains(CANARY), "{}", record.service.log());
+}
+
+#[tokio::test]
+async fn a_person_releases_the_brake_that_a_hundred_bad_records_put_on() {
+    let record = Record::start().await;
+    let release = record.client.post(format!("{}/api/v1/consumer/release", record.service.base_url()));
+    let ask = || async { release.try_clone().unwrap().send().await.unwrap().status().as_u16() };
+    assert_eq!(ask().await, 409, "nothing is on");
+    for _ in 0..120 {
+        record.hear_raw(b"call", CANARY.as_bytes(), &[]).await;
+    }
+    wait_until("the brake is on", LONG, || async { record.get("/api/v1/consumer").await.2["brake"].is_string() }).await;
+    let (status, _, ready) = record.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(ready["checks"]["consumer"]["problem"].as_str().unwrap().contains("unknown_shape"), "{ready}");
+
+    assert_eq!(ask().await, 202);
+    // What was left of the bad ones is not enough to put it on again.
+    record.told("call", patient("call", "Ada Byron", "555-1234", None)).await;
+    let (_, _, consumer) = record.get("/api/v1/consumer").await;
+    assert_eq!((consumer["ok"].as_bool(), consumer["brake"].is_null()), (Some(true), true), "{consumer}");
+    assert!(record.service.log().contains("released by a person"), "{}", record.service.log());
 }
