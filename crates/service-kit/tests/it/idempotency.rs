@@ -33,6 +33,11 @@ struct Service {
 impl Service {
     /// Each call is counted and answers by what its path asks for.
     async fn start() -> Self {
+        Self::with_limit(Duration::from_secs(30)).await
+    }
+
+    /// With this time limit for a request.
+    async fn with_limit(limit: Duration) -> Self {
         let database = TestDatabase::create().await;
         let config = DatabaseConfig { url: database.url().into(), max_connections: 8, auto_migrate: true };
         let pool = postgres::prepare(&config, "kit", &[idempotency::MIGRATIONS], "kit").await.unwrap();
@@ -86,7 +91,7 @@ impl Service {
             bind: ([127, 0, 0, 1], 0).into(),
             api_tokens_file: None,
             body_limit: 1 << 10,
-            request_timeout: Duration::from_millis(300),
+            request_timeout: limit,
         };
         let routes = Routes::new(Idempotency::new(pool.clone()).apply(routes));
         let router = router(&http, routes, &Health::new(), &Lifecycle::new()).unwrap();
@@ -158,7 +163,7 @@ async fn a_refusal_is_kept_and_a_failure_or_a_panic_frees_the_key() {
 
 #[tokio::test]
 async fn a_request_that_outlives_its_caller_is_finished_and_answered_later() {
-    let service = Service::start().await;
+    let service = Service::with_limit(Duration::from_millis(300)).await;
     assert_eq!(service.post("/slow", Some("k"), "").await.0.status(), 503, "the time limit is 300 ms");
     let (under_way, text) = service.post("/slow", Some("k"), "").await;
     assert_eq!((under_way.status().as_u16(), &under_way.headers()["retry-after"]), (409, &"1".parse().unwrap()));
