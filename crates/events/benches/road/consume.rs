@@ -17,14 +17,14 @@ use rdkafka::{
     message::{BorrowedHeaders, OwnedHeaders},
 };
 use test_kit::kafka;
-use tokio::time::sleep;
+use tokio::{task::block_in_place, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Bench,
     books::{Books, Measured},
     load::{KEYS, LONG, Place, Ready, blocking, decode, produce, read},
-    parallel_consumer::{self, ParallelConsumer},
+    parallel_consumer::{self, ParallelConsumer, Pass},
     report::{Figure, Goal},
 };
 
@@ -61,9 +61,7 @@ enum Turn {
 pub async fn noop(bench: &mut Bench, name: &str, with_headers: bool) {
     let count = bench.count(1_000_000, 200_000);
     let place = filled(&[], count, with_headers).await;
-    let mut theirs =
-        blocking(&place, move |place| ParallelConsumer::start(place, count, PARALLEL_CONSUMER_THREADS, 0)).await;
-    let (mut counting, mut decoding, mut parallel) = (vec![], vec![], vec![]);
+    let (mut counting, mut decoding) = (vec![], vec![]);
     let mut ours = Figure { unit: "records/s", ..Figure::default() };
     let mut turns = [Turn::Counting, Turn::Decoding, Turn::Ours];
     for round in 1..=bench.rounds {
@@ -82,21 +80,17 @@ pub async fn noop(bench: &mut Bench, name: &str, with_headers: bool) {
                 }
             }
         }
-        // None is always the first after the long load of the Java process.
+        // They share a process and its heap: none always comes behind the same other.
         turns.reverse();
-        if let Some(theirs) = &mut theirs {
-            parallel.push(theirs.pass(&format!("{}theirs-{round}", place.config.kafka_topic_namespace)));
-        }
         eprintln!(
-            "{name} {round}/{}: counting {:.0}, decoding on a thread {:.0}, parallel-consumer {:.0}, ours {:.0} records/s",
+            "{name} {round}/{}: counting {:.0}, decoding on a thread {:.0}, ours {:.0} records/s",
             bench.rounds,
             counting[round - 1],
             decoding[round - 1],
-            parallel.last().map_or(f64::NAN, |pass| pass.rate),
             ours.values[round - 1]
         );
     }
-    drop(theirs);
+    let parallel = java_peer(bench, &place, name, count, PARALLEL_CONSUMER_THREADS, Duration::ZERO).await;
     place.delete_topics().await;
     let headers = if with_headers { ", headers read" } else { "" };
     let counting_is = format!("a raw BaseConsumer loop that only counts{headers}");
@@ -131,25 +125,14 @@ const CALL: Duration = Duration::from_millis(100);
 pub async fn outside_call(bench: &mut Bench) {
     let count = bench.count(200_000, 30_000);
     let place = filled(&["--kafka-consumer-concurrency", &KEYS.to_string()], count, true).await;
-    let sleep_ms = CALL.as_millis() as u64;
-    let mut theirs = blocking(&place, move |place| ParallelConsumer::start(place, count, KEYS, sleep_ms)).await;
     let mut ours = Figure { unit: "events/s", ..Figure::default() };
-    let mut parallel = vec![];
     for round in 1..=bench.rounds {
-        if let Some(theirs) = &mut theirs {
-            parallel.push(theirs.pass(&format!("{}theirs-{round}", place.config.kafka_topic_namespace)));
-        }
         let measured = hear(&place, &format!("ours-{round}"), CALL, count).await;
-        eprintln!(
-            "outside_call {round}/{}: parallel-consumer {:.0}, ours {:.0} events/s",
-            bench.rounds,
-            parallel.last().map_or(f64::NAN, |pass| pass.rate),
-            measured.rate
-        );
+        eprintln!("outside_call {round}/{}: ours {:.0} events/s", bench.rounds, measured.rate);
         ours.values.push(measured.rate);
         ours.spent.push(measured.spent);
     }
-    drop(theirs);
+    let parallel = java_peer(bench, &place, "outside_call", count, KEYS, CALL).await;
     place.delete_topics().await;
     bench.report.add(Figure {
         name: "outside_call".to_owned(),
@@ -165,6 +148,27 @@ pub async fn outside_call(bench: &mut Bench) {
         limit_is: format!("{}, {KEYS} threads", parallel_consumer::NAME),
         ..ours
     });
+}
+
+/// The Java peer's passes over the same topic, behind all others, so that nobody shares the machine with it. None where it was
+/// not built.
+async fn java_peer(
+    bench: &Bench,
+    place: &Arc<Place>,
+    name: &str,
+    count: usize,
+    threads: usize,
+    call: Duration,
+) -> Vec<Pass> {
+    let sleep_ms = call.as_millis() as u64;
+    let theirs = blocking(place, move |place| ParallelConsumer::start(place, count, threads, sleep_ms)).await;
+    let Some(mut theirs) = theirs else { return Vec::new() };
+    let next = |round| {
+        let pass = theirs.pass(&format!("{}theirs-{round}", place.config.kafka_topic_namespace));
+        eprintln!("{name} {round}/{}: parallel-consumer {:.0} events/s", bench.rounds, pass.rate);
+        pass
+    };
+    block_in_place(|| (1..=bench.rounds).map(next).collect())
 }
 
 /// A place whose topic has `count` events.
