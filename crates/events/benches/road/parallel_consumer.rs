@@ -1,5 +1,5 @@
-//! Confluent's parallel-consumer on the same topic: a Java process that lives as long as the line does, so that its code is
-//! compiled when it counts. Its source and its settings are in `bench/parallel-consumer`; `scripts/bench` builds it.
+//! Confluent's parallel-consumer on the same topic: one Java process for all its passes, so that its code is compiled
+//! when it counts. Its source and its settings are in `bench/parallel-consumer`; `scripts/bench` builds it.
 
 use std::{
     env,

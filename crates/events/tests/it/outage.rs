@@ -6,7 +6,7 @@ use std::{
 };
 
 use events::contract::topics::{AI_RESPONSES, DEAD_LETTER_QUEUE};
-use events::publish::Outbox;
+use events::publish::{Outbox, RelayStatus};
 use sqlx::postgres::PgPoolOptions;
 use test_kit::{
     broker::Broker,
@@ -15,7 +15,7 @@ use test_kit::{
     wait::wait_until,
 };
 
-use crate::support::{LONG, Rig, said};
+use crate::support::{LONG, Rig, Running, said};
 
 /// Events of one key, each in a transaction of its own. Returns the longest that one took.
 async fn publish(rig: &Rig, numbers: Range<usize>) -> Duration {
@@ -56,36 +56,40 @@ async fn an_outage_of_kafka_delays_nobody_and_loses_and_reorders_nothing() {
     relay.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_kafka_has_not_acknowledged_is_published_by_the_next_relay() {
+/// A relay whose Kafka is gone, and fifty events that were committed since.
+async fn without_kafka() -> (Broker, Rig, Running, RelayStatus) {
     let mut broker = Broker::start().await;
     let rig = Rig::with(&broker.bootstrap(), &[]).await;
     let (relay, status) = rig.relay();
     wait_until("the relay is active", LONG, || async { status.is_active() }).await;
     broker.kill();
     publish(&rig, 0..50).await;
+    (broker, rig, relay, status)
+}
+
+async fn all_fifty_are_published(rig: &Rig) {
+    let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;
+    assert_eq!(numbers(&records), (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kafka_has_not_acknowledged_is_published_by_the_next_relay() {
+    let (mut broker, rig, relay, _) = without_kafka().await;
     // Long enough for the relay to have read them all. It saves where it is when it is stopped.
     tokio::time::sleep(Duration::from_secs(1)).await;
     relay.stop().await;
     broker.start_again().await;
     let (relay, _) = rig.relay();
-    let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;
-    assert_eq!(numbers(&records), (0..50).collect::<Vec<_>>());
+    all_fifty_are_published(&rig).await;
     relay.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hears_nothing_for_long_is_replaced() {
-    let mut broker = Broker::start().await;
-    let rig = Rig::with(&broker.bootstrap(), &[]).await;
-    let (relay, status) = rig.relay();
-    wait_until("the relay is active", LONG, || async { status.is_active() }).await;
-    broker.kill();
-    publish(&rig, 0..50).await;
+    let (mut broker, rig, relay, status) = without_kafka().await;
     wait_until("its client is given up", LONG, || async { !status.is_active() }).await;
     broker.start_again().await;
-    let records = kafka::read_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 50, LONG).await;
-    assert_eq!(numbers(&records), (0..50).collect::<Vec<_>>());
+    all_fifty_are_published(&rig).await;
     relay.stop().await;
 }
 
@@ -100,7 +104,7 @@ async fn a_database_that_is_away_makes_nothing_a_dead_letter() {
     let url = format!("postgres://postgres@{}/{name}", proxy.address());
     let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(1)).connect(&url).await.unwrap();
     let consumer = rig.builder_with("w", Outbox::new(pool, "test-service")).build().unwrap();
-    let consumer = crate::support::Running::consumer(consumer).await;
+    let consumer = Running::consumer(consumer).await;
     rig.send(said("call-0", "before")).await;
     rig.wait_for_effects(1).await;
 
