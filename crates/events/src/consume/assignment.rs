@@ -133,17 +133,18 @@ impl Assignment {
 }
 
 /// A counter that is told many at once: it is shared, and telling it of each record costs more than counting.
-struct Count {
-    untold: u64,
+#[derive(Debug)]
+pub(super) struct Count {
+    pub(super) untold: u64,
     told: metrics::Counter,
 }
 
 impl Count {
-    fn of(told: metrics::Counter) -> Self {
+    pub(super) fn of(told: metrics::Counter) -> Self {
         Self { untold: 0, told }
     }
 
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         if self.untold > 0 {
             self.told.increment(mem::take(&mut self.untold));
         }

@@ -1,11 +1,10 @@
 //! One record: every handler that wants it, each tried, made to wait and given up by its policy. What has to wait is handed
 //! back, so that nothing is held meanwhile but its key.
 
-use std::{future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{mem, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use futures::FutureExt;
-use tokio::time::{Instant, error::Elapsed, timeout_at};
 use tracing::{Instrument, Span};
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
     receipt::Replay,
     record::{Record, Subscribed},
     status::ConsumerStatus,
+    stopwatch::Stopwatch,
 };
 use crate::{
     contract::{
@@ -110,18 +110,9 @@ pub(super) enum Verdict {
     Blocked(Arc<str>, Box<Tries>),
 }
 
-/// Sets no timer for what is done at once.
-async fn until<F: Future>(end: Instant, work: F) -> Result<F::Output, Elapsed> {
-    let mut work = pin!(work);
-    match futures::poll!(work.as_mut()) {
-        Poll::Ready(done) => Ok(done),
-        Poll::Pending => timeout_at(end, work).await,
-    }
-}
-
 impl Engine {
     /// Does all that is to be done with one record now.
-    pub(super) async fn handle(&self, work: &Work) -> Verdict {
+    pub(super) async fn handle(&self, work: &Work, stopwatch: &mut Stopwatch<'_>) -> Verdict {
         let record = &work.record;
         if !self.is_meant(record) {
             return Verdict::Done(Outcome::Skipped);
@@ -129,13 +120,14 @@ impl Engine {
         let mut done = Outcome::Skipped;
         let mut begin = work.tries.as_ref().map_or(0, |tries| tries.handler);
         if let Some(letter) = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()) {
+            stopwatch.pause();
             match (Box::pin(self.give_up(work, letter.by, &letter.failure)).await, letter.by) {
                 // The handlers behind the one that gave it up have not had it yet.
                 (Verdict::Done(outcome), Some(index)) => (done, begin) = (outcome, index + 1),
                 (verdict, _) => return verdict,
             }
         }
-        let opened = match self.open(record) {
+        let mut opened = match self.open(record) {
             Ok(opened) => opened,
             Err(error) => {
                 let failure = Failure::of_decoding(&error);
@@ -143,7 +135,7 @@ impl Engine {
             }
         };
         let event_type = opened.event_type.clone();
-        let mut opened = Some(opened);
+        let mut is_used = false;
         let only = record.address().and_then(|headers| headers.text(headers::TARGET_HANDLER));
         for (index, placed) in self.handlers.iter().enumerate().skip(begin) {
             let handler = &*placed.handler;
@@ -155,8 +147,11 @@ impl Engine {
                 return Verdict::Blocked(dependency, self.tries(work, index));
             }
             // A second handler of one event is rare; it opens the record anew.
-            let Some(event) = opened.take().or_else(|| self.open(record).ok()) else { continue };
-            match self.attempt(index, placed, event, work).await {
+            if mem::replace(&mut is_used, true) {
+                let Ok(anew) = self.open(record) else { continue };
+                opened = anew;
+            }
+            match self.attempt(index, placed, &mut opened, work, stopwatch).await {
                 Verdict::Done(Outcome::Duplicate) if done != Outcome::Skipped => {}
                 // A dead letter is what the record is counted as, whatever the other handlers did.
                 Verdict::Done(_) if matches!(done, Outcome::GivenUp { .. }) => {}
@@ -192,13 +187,20 @@ impl Engine {
     /// The wrappers around a handler, from the inside out: the panic is caught first, so that it cannot take the limit's
     /// timer with it; the limit covers all that the handler does, its transaction included, which a cut-off rolls back;
     /// what comes of it is told to the breakers before anybody waits or gives up by it.
-    async fn attempt(&self, index: usize, placed: &Placed, event: Opened<'_>, work: &Work) -> Verdict {
+    async fn attempt(
+        &self,
+        index: usize,
+        placed: &Placed,
+        opened: &mut Opened<'_>,
+        work: &Work,
+        stopwatch: &mut Stopwatch<'_>,
+    ) -> Verdict {
         let handler = &*placed.handler;
         let replay = Replay::of(&work.record, &self.group);
-        let began = Instant::now();
         let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
-        let attempt = AssertUnwindSafe(handler.attempt(event, &work.record, replay.as_ref())).catch_unwind();
-        let outcome = match until(began + self.attempt_limit, attempt).instrument(span.clone()).await {
+        let attempt = AssertUnwindSafe(handler.attempt(opened, &work.record, replay.as_ref())).catch_unwind();
+        let (outcome, took) = stopwatch.time(index, self.attempt_limit, attempt).instrument(span.clone()).await;
+        let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(HandlerError::retry("the handler panicked").into()),
             Err(_) => {
@@ -206,13 +208,12 @@ impl Engine {
                 Err(HandlerError::timeout(format!("the handler ran longer than {limit:?}")).into())
             }
         };
-        let took = began.elapsed();
-        placed.figures.durations.record(took.as_secs_f64());
         let applied = match outcome {
             Ok(applied) => applied,
             Err(error) => {
                 trace::failed(&span, error.category().as_str());
                 drop(span);
+                stopwatch.pause();
                 return Box::pin(self.failed(index, error, work, took)).await;
             }
         };
@@ -222,6 +223,7 @@ impl Engine {
         // A claim that is found was found in the database; what else the handler needs was not asked.
         self.breakers.ended(index, |dependency| applied == Applied::Now || dependency == POSTGRES);
         if let Some(replay) = replay.filter(|_| !handler.writes_receipts()) {
+            stopwatch.pause();
             self.send_receipt(replay.receipt(handler.name(), applied)).await;
         }
         Verdict::Done(applied.into())

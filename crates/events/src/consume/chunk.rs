@@ -11,6 +11,7 @@ use super::{
     batch::Batches,
     dispatch::Event,
     lane::{Lane, Work},
+    stopwatch::Stopwatch,
 };
 use crate::flow::ledger::Ticket;
 
@@ -55,10 +56,11 @@ impl Chunk {
     pub(super) fn run(mut self, engine: Arc<Engine>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.reports.reserve(self.rest.len());
+            let mut stopwatch = Stopwatch::of(&engine);
             while let Some((lane, work)) = self.rest.pop_front() {
                 self.current = Some(lane);
                 let verdict = {
-                    let mut handling = pin!(engine.handle(&work));
+                    let mut handling = pin!(engine.handle(&work, &mut stopwatch));
                     match futures::poll!(handling.as_mut()) {
                         Poll::Ready(verdict) => verdict,
                         Poll::Pending => {

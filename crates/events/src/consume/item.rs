@@ -32,12 +32,12 @@ impl<E: Event> sealed::Read for Received<E> {
     const TOPICS: &'static [&'static TopicSpec] = &[E::TOPIC];
 
     fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError> {
-        let opened = codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())?;
+        let mut opened = codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())?;
         if opened.event_type != E::TYPE {
             return Ok(None);
         }
         let id = opened.event_id;
-        Ok(Some((id, Received::read(opened, record)?)))
+        Ok(Some((id, Received::read(&mut opened, record)?)))
     }
 }
 

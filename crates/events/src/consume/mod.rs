@@ -29,6 +29,7 @@ mod rebalance;
 mod receipt;
 mod record;
 mod status;
+mod stopwatch;
 mod waiting;
 
 pub use batch::{BatchHandler, Batching};

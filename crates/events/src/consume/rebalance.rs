@@ -20,7 +20,7 @@ use rdkafka::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    assignment::Progress,
+    assignment::{Count, Progress},
     dispatch::Event,
     lag::Board,
     record::{Block, Record, Subscribed},
@@ -54,6 +54,7 @@ struct Slot {
     assigned: Assigned,
     /// Records and bytes taken since the assignment began.
     taken: (usize, usize),
+    consumed: Count,
     /// Since when it has too much in flight.
     full_since: Option<Instant>,
     paused: bool,
@@ -144,7 +145,7 @@ impl Assignments {
         let record = Record::copy(message, slot.assigned.topic, block);
         slot.taken.0 += 1;
         slot.taken.1 += record.size();
-        self.topics[usize::from(slot.assigned.topic)].1.increment(1);
+        slot.consumed.untold += 1;
         Some((slot.assigned.id, record))
     }
 
@@ -156,6 +157,7 @@ impl Assignments {
         for slot in &mut state.slots {
             let progress = &slot.assigned.progress;
             progress.taken.store(slot.taken.0, Ordering::Relaxed);
+            slot.consumed.tell();
             let records = slot.taken.0 - progress.records.load(Ordering::Relaxed);
             let bytes = slot.taken.1 - progress.bytes.load(Ordering::Relaxed);
             let name = &self.topics[usize::from(slot.assigned.topic)].0;
@@ -258,10 +260,11 @@ impl Assignments {
                 continue;
             };
             let id = self.board.next_id();
+            let consumed = Count::of(self.topics[topic].1.clone());
             let (topic, partition) = (topic as u16, element.partition());
             let assigned = Assigned { id, topic, partition, progress: Arc::default() };
             news.push(assigned.clone());
-            state.slots.push(Slot { assigned, taken: (0, 0), full_since: None, paused: false, expected: 0 });
+            state.slots.push(Slot { assigned, taken: (0, 0), consumed, full_since: None, paused: false, expected: 0 });
         }
         self.tell(&state);
         // The dispatcher ends after this thread; without it there is nobody to tell.
