@@ -22,3 +22,18 @@ toolchain_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' "$ROOT/rust-toolchai
 target_folder() {
   (cd "$ROOT" && cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 }
+
+CARGO_DENY_VERSION=0.20.2
+
+# need_cargo_deny: sets CARGO_DENY. Of this version, whatever else is installed.
+need_cargo_deny() {
+  local folder=$CACHE_DIR/cargo-deny-$CARGO_DENY_VERSION
+  CARGO_DENY=$folder/bin/cargo-deny
+  [ ! -x "$CARGO_DENY" ] || return 0
+  say_part install "cargo-deny $CARGO_DENY_VERSION (checks licences and sources), compiled once per machine"
+  # Unoptimised: it runs for seconds, and compiling takes half as long.
+  CARGO_TARGET_DIR=$folder.part cargo install cargo-deny --version "$CARGO_DENY_VERSION" --locked --debug --root "$folder" \
+    </dev/null >"$LOG_DIR/cargo-deny.log" 2>&1 ||
+    fail 'cargo install cargo-deny' "$LOG_DIR/cargo-deny.log" 'check that cargo reaches its registry'
+  rm -rf "$folder.part"
+}

@@ -203,13 +203,19 @@ impl Session {
         };
         let concurrency = self.config.consumer.kafka_consumer_concurrency as usize;
         let braking = Braking::new(self.brake.0, self.brake.1, self.config.clone(), Arc::clone(engine));
-        let dispatcher = Dispatcher::new(self.mode.clone(), self.order, concurrency, braking, events, commits);
+        let broken = Arc::new(Notify::new());
+        let dispatcher =
+            Dispatcher::new(self.mode.clone(), self.order, concurrency, braking, Arc::clone(&broken), events, commits);
         std::thread::Builder::new().name("kafka-poll".to_owned()).spawn(move || poller.run())?;
         let mut run = std::pin::pin!(dispatcher.run(inbound));
         let ended = tokio::select! {
             // The thread ends by itself only when its client is dead.
             () = &mut run => return Ok(if shutdown.is_cancelled() { Ended::Stopped } else { Ended::Rebuild("dead") }),
             () = self.rebuild.notified() => Ended::Rebuild("stalled"),
+            () = broken.notified() => {
+                tracing::error!("the engine broke over a record; another client takes it and what is behind it again");
+                Ended::Rebuild("broken")
+            }
             () = shutdown.cancelled() => Ended::Stopped,
         };
         stop.cancel();

@@ -10,7 +10,10 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender},
+    sync::{
+        Notify,
+        mpsc::{UnboundedReceiver, UnboundedSender},
+    },
     time::{Instant, sleep_until},
 };
 
@@ -94,16 +97,21 @@ pub(super) struct Dispatcher {
     batches_out: usize,
     revocations: Vec<Revocation>,
     hasher: RandomState,
+    /// A record was lost: nothing more is handed out, since what is behind it on its key must not overtake it.
+    is_broken: bool,
+    broken: Arc<Notify>,
     events: UnboundedSender<Event>,
     commits: Sender<Vec<Frontier>>,
 }
 
 impl Dispatcher {
+    /// `broken` is told when the engine broke over a record: only another client brings that one again.
     pub(super) fn new(
         mode: Mode,
         order: Order,
         concurrency: usize,
         braking: Braking,
+        broken: Arc<Notify>,
         events: UnboundedSender<Event>,
         commits: Sender<Vec<Frontier>>,
     ) -> Self {
@@ -123,6 +131,8 @@ impl Dispatcher {
             batches_out: 0,
             revocations: Vec::new(),
             hasher: RandomState::new(),
+            is_broken: false,
+            broken,
             events,
             commits,
         }
@@ -228,7 +238,11 @@ impl Dispatcher {
                     }
                 }
             }
-            Report::Lost { lane } => self.scheduler.finish(&lane),
+            Report::Lost { lane } => {
+                self.scheduler.finish(&lane);
+                self.is_broken = true;
+                self.broken.notify_one();
+            }
             Report::BatchEnded => self.batches_out -= 1,
         }
     }
@@ -243,15 +257,19 @@ impl Dispatcher {
     /// When a batch is handed out that is not full.
     fn batch_due(&self) -> Option<Instant> {
         match (&self.mode, self.gathering) {
-            (Mode::Together(_, batching), Some(since)) if self.batches_out < MOST_BATCHES => {
+            (Mode::Together(_, batching), Some(since)) if self.may_hand_out() && self.batches_out < MOST_BATCHES => {
                 Some(since + batching.wait)
             }
             _ => None,
         }
     }
 
+    fn may_hand_out(&self) -> bool {
+        !self.is_broken && !self.braking.is_on()
+    }
+
     fn hand_out(&mut self, now: Instant) {
-        while !self.braking.is_on() {
+        while self.may_hand_out() {
             let most = match &self.mode {
                 Mode::Each(_) => (self.scheduler.queued() / SPREAD).clamp(1, MOST_TOGETHER),
                 Mode::Together(_, batching) => {

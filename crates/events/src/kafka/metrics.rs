@@ -67,7 +67,7 @@ pub const ROAD: &[Metric] = &[
     gauge("kafka_consumer_lag_seconds", &["group", "topic", "partition"],
         "Age of the oldest record that is not handled; 0 when all are"),
     gauge("kafka_consumer_stalled", &["group"], "1 while nothing is taken of a partition that has more"),
-    counter("kafka_consumer_rebuilds_total", &["group", "reason"], "Kafka clients that were built anew: stalled, dead"),
+    counter("kafka_consumer_rebuilds_total", &["group", "reason"], "Kafka clients that were built anew: stalled, dead, broken"),
     gauge("kafka_consumer_running", &["group"], "Keys at work"),
     gauge("kafka_consumer_waiting_for_retry", &["group"],
         "Keys that wait for their next attempt or for an outside system"),

@@ -8,7 +8,10 @@ use std::{
 use chrono::{DateTime, Utc};
 use events::{
     consume::{BuildError, Handler, Received},
-    contract::{schema::voice::PatientCreationV1, topics::AI_RESPONSES},
+    contract::{
+        schema::voice::PatientCreationV1,
+        topics::{AI_RESPONSES, DEAD_LETTER_QUEUE},
+    },
     flow::{
         error::HandlerError,
         retry::{Backoff, RetryPolicy},
@@ -18,7 +21,7 @@ use events::{
 };
 use test_kit::{kafka, wait::wait_until};
 
-use crate::support::{LONG, Rig, Running, said};
+use crate::support::{LONG, Rig, Running, figure, recorder, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_event_has_one_effect_however_often_it_is_delivered() {
@@ -75,6 +78,28 @@ async fn events_of_one_key_are_applied_in_order_and_keys_side_by_side() {
         };
         assert_eq!(of_call(&applied), of_call(&ids));
     }
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_breaks_over_a_record_takes_it_again_before_the_rest_of_its_key() {
+    recorder();
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    for name in ["first", "bomb 2", "next", "last"] {
+        rig.send(said("call-0", name)).await;
+    }
+    for call in 1..50 {
+        rig.send(said(&format!("call-{call}"), "quick")).await;
+    }
+    let consumer = rig.consume("w").await;
+    rig.wait_until_committed().await;
+    let effects = rig.effects().await;
+    let names: Vec<&str> = effects.iter().filter(|(call, _)| call == "call-0").map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["first", "bomb 2", "next", "last"]);
+    assert_eq!(effects.len(), 53);
+    assert_eq!(figure("kafka_consumer_rebuilds_total", &[&rig.group(), "broken"]), Some(2.0));
+    assert!(kafka::read_topic_to_end(&rig.servers(), &rig.topic(&DEAD_LETTER_QUEUE)).await.is_empty());
     consumer.stop().await;
 }
 

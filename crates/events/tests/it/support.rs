@@ -201,7 +201,8 @@ pub fn said(call: &str, name: &str) -> NewEvent<PatientCreationV1> {
     .correlated(call)
 }
 
-/// Notes the event, or fails as its name says: `reject`, `panic`, `unheard`, `slow <ms>`, `flaky <times>`.
+/// Notes the event, or fails as its name says: `reject`, `panic`, `unheard`, `slow <ms>`, `flaky <times>`, `bomb <times>`
+/// with a panic that breaks whoever catches it.
 pub struct DoAsSaid {
     pub worker: String,
 }
@@ -221,15 +222,8 @@ impl Handler for DoAsSaid {
                 return Ok(());
             }
             ("slow", millis) => tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await,
-            ("flaky", times) => {
-                // Counted outside the transaction, which a failure takes back.
-                let mut connection = FLAKY.lock().await;
-                let failed = connection.entry(event.id.to_string()).or_insert(0);
-                if *failed < times.parse().unwrap() {
-                    *failed += 1;
-                    return Err(HandlerError::retry("not yet"));
-                }
-            }
+            ("flaky", times) if is_to_fail(event, times).await => return Err(HandlerError::retry("not yet")),
+            ("bomb", times) if is_to_fail(event, times).await => std::panic::panic_any(Bomb),
             _ => {}
         }
         sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, $4)")
@@ -243,7 +237,23 @@ impl Handler for DoAsSaid {
     }
 }
 
-static FLAKY: tokio::sync::Mutex<std::collections::BTreeMap<String, u32>> =
+/// Whether this event has failed fewer times than it says. Counted outside the transaction, which a failure takes back.
+async fn is_to_fail(event: &Received<PatientCreationV1>, times: &str) -> bool {
+    let mut failed = FAILED.lock().await;
+    let failed = failed.entry(event.id.to_string()).or_insert(0);
+    *failed += 1;
+    *failed <= times.parse().unwrap()
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("told to break the engine");
+    }
+}
+
+static FAILED: tokio::sync::Mutex<std::collections::BTreeMap<String, u32>> =
     tokio::sync::Mutex::const_new(std::collections::BTreeMap::new());
 
 /// Something that runs until it is told to stop.
