@@ -242,6 +242,9 @@ impl KafkaConfig {
             .set("message.timeout.ms", patience.map_or(0, |limit| limit.as_millis().max(1)).to_string())
             .set("message.max.bytes", "1200000")
             .set("queue.buffering.max.kbytes", "65536")
+            // Enough for 200 000 records/s at 50 ms until the acknowledgement. The client's own 100 000 fall out of a core's cache: a
+            // plain loop that fills them sends 175 000 records/s, with these 330 000 (300 bytes, eight headers, two cores).
+            .set("queue.buffering.max.messages", "10000")
             // What `kafka_producer_batch_size` is made of, at least as often as Prometheus usually asks.
             .set("statistics.interval.ms", "5000");
         if let Some(retries) = producer.kafka_producer_retries {

@@ -4,13 +4,15 @@
 //! refuses them then, and whoever tries again later would come behind others of the same key.
 
 use std::{
+    fmt,
     ops::Deref,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
+use futures::task::AtomicWaker;
 use rdkafka::{
     ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
@@ -19,10 +21,7 @@ use rdkafka::{
     producer::{ProducerContext, ThreadedProducer},
     statistics::Statistics,
 };
-use tokio::{
-    sync::{Notify, oneshot},
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
     client::Client,
@@ -36,28 +35,42 @@ use crate::contract::topics::TopicNames;
 /// frees it is told.
 const FULL: Duration = Duration::from_millis(5);
 
-type Answer = oneshot::Sender<Result<(), SendError>>;
-
 /// A record on its way: ends with its acknowledgement by every in-sync replica. Dropped, the record goes its way all the
 /// same.
-#[derive(Debug)]
 #[must_use = "without awaiting it nobody learns that the record failed"]
-pub struct Delivery(oneshot::Receiver<Result<(), SendError>>);
+pub struct Delivery(Arc<Pending>);
 
-impl Delivery {
-    pub(super) fn new() -> (Answer, Self) {
-        let (answer, answered) = oneshot::channel();
-        (answer, Self(answered))
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").finish_non_exhaustive()
     }
 }
 
 impl Future for Delivery {
     type Output = Result<(), SendError>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // A client answers for every record, at the latest when it is dropped; without it the process is ending.
-        let gone = |_| Err(SendError::of("a topic", None, KafkaError::Canceled));
-        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or_else(gone))
+    /// A client answers for every record, at the latest when it is dropped.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // First, so that an answer that comes in between wakes.
+        self.0.waker.register(context.waker());
+        self.0.outcome().take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// What is known of a record until it is answered for. The one who awaits it holds it longer than the client's thread does, as
+/// a rule, so it is freed by the thread that made it: with a channel and a box for each record, made by one thread and freed
+/// by the other, sending was a third slower.
+pub(super) struct Pending {
+    outcome: Mutex<Option<Result<(), SendError>>>,
+    waker: AtomicWaker,
+    is_awaited: bool,
+    metrics: Arc<TopicMetrics>,
+    since: Option<Instant>,
+}
+
+impl Pending {
+    fn outcome(&self) -> MutexGuard<'_, Option<Result<(), SendError>>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,30 +103,40 @@ impl Outlet {
     }
 
     /// Hands a record over, waiting while there is no room for it.
-    pub(super) async fn hand_over(&mut self, record: &OutRecord, answer: Option<Answer>) -> Result<(), KafkaError> {
+    pub(super) async fn hand_over(&mut self, record: &OutRecord) -> Result<Delivery, KafkaError> {
+        let pending = self.hand_over_for(record, true).await?;
+        Ok(Delivery(pending))
+    }
+
+    /// The same where nobody awaits the record: its failure is kept for [`Self::take_failure`].
+    pub(super) async fn hand_over_unawaited(&mut self, record: &OutRecord) -> Result<(), KafkaError> {
+        self.hand_over_for(record, false).await.map(drop)
+    }
+
+    async fn hand_over_for(&mut self, record: &OutRecord, is_awaited: bool) -> Result<Arc<Pending>, KafkaError> {
         let metrics = self.metrics.of(&record.topic);
-        let pending = Pending { answer, metrics: Arc::clone(&metrics), since: self.metrics.sample() };
-        let mut outgoing = record.with_opaque(Box::new(pending));
+        let pending = Arc::new(Pending {
+            outcome: Mutex::default(),
+            waker: AtomicWaker::new(),
+            is_awaited,
+            metrics,
+            since: self.metrics.sample(),
+        });
+        let mut outgoing = record.with_opaque(Arc::clone(&pending));
         loop {
             match self.client.send(outgoing) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(pending),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
                     outgoing = refused;
                     let _ = timeout(FULL, self.deliveries.room.notified()).await;
                 }
                 Err((error, _)) => {
-                    metrics.failed();
+                    pending.metrics.failed();
                     return Err(error);
                 }
             }
         }
     }
-}
-
-pub(super) struct Pending {
-    answer: Option<Answer>,
-    metrics: Arc<TopicMetrics>,
-    since: Option<Instant>,
 }
 
 #[derive(Clone, Default)]
@@ -139,9 +162,9 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Pending>;
+    type DeliveryOpaque = Arc<Pending>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, pending: Box<Pending>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, pending: Arc<Pending>) {
         let outcome = match result {
             Ok(_) => {
                 pending.metrics.sent();
@@ -155,15 +178,18 @@ impl ProducerContext for Deliveries {
                 Err(SendError::of(message.topic(), self.client.last_error.get(), error.clone()))
             }
         };
-        match (pending.answer, outcome) {
+        match outcome {
             // Nobody waits any more when the sender was cancelled: the record's fate is then unknown to it either way.
-            (Some(answer), outcome) => _ = answer.send(outcome),
-            (None, Err(failure)) => {
+            outcome if pending.is_awaited => {
+                *pending.outcome() = Some(outcome);
+                pending.waker.wake();
+            }
+            Err(failure) => {
                 if let Ok(mut first) = self.failure.lock() {
                     first.get_or_insert(failure);
                 }
             }
-            (None, Ok(())) => {}
+            Ok(()) => {}
         }
         self.room.notify_one();
     }

@@ -140,9 +140,8 @@ impl Producer {
     }
 
     async fn hand_over(&self, outlet: &mut Outlet, record: &OutRecord) -> Result<Delivery, SendError> {
-        let (answer, delivery) = Delivery::new();
-        match outlet.hand_over(record, Some(answer)).await {
-            Ok(()) => return Ok(delivery),
+        match outlet.hand_over(record).await {
+            Ok(delivery) => return Ok(delivery),
             Err(error) if error.rdkafka_error_code() != Some(RDKafkaErrorCode::Fatal) => {
                 return Err(SendError::of(&record.topic, outlet.hint(), error));
             }
@@ -150,11 +149,9 @@ impl Producer {
         }
         let reason = outlet.client().client().fatal_error().map(|(_, reason)| reason);
         tracing::error!(reason, "the Kafka client died and is replaced; who sent what was on its way sends it again");
-        let (answer, delivery) = Delivery::new();
         let failed = |error| SendError::of(&record.topic, None, error);
         *outlet = Outlet::open(&self.settings, self.names.clone()).map_err(failed)?;
-        outlet.hand_over(record, Some(answer)).await.map_err(failed)?;
-        Ok(delivery)
+        outlet.hand_over(record).await.map_err(failed)
     }
 
     /// Waits until everything that was handed over has its answer, at most `limit`.

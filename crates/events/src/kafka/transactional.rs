@@ -211,7 +211,7 @@ impl Transaction<'_> {
         if let Some(failure) = producer.outlet.take_failure() {
             return Err(producer.met(Step::Send, None).failed_record(failure));
         }
-        let sent = producer.outlet.hand_over(record, None).await;
+        let sent = producer.outlet.hand_over_unawaited(record).await;
         sent.map_err(|error| producer.met(Step::Send, producer.outlet.client().client().fatal_error()).error(error))
     }
 
