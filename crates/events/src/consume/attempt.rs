@@ -8,106 +8,35 @@ use futures::FutureExt;
 use tracing::{Instrument, Span};
 
 use super::{
-    breakers::Breakers,
-    dead_letter::{self, Failure, Reporter},
-    failure::POSTGRES,
-    handler::{Applied, AttemptError, Registered},
-    lane::{GivenUp, Tries, Work},
+    dependency_breakers::Breakers,
+    error_class::POSTGRES,
+    failure::Failure,
+    handler::{AttemptError, Placed},
+    letters::Letters,
+    outcome::{Applied, Outcome, Verdict},
     receipt::Replay,
     record::{Record, Subscribed},
-    status::ConsumerStatus,
     stopwatch::Stopwatch,
+    work::{Tries, Work},
 };
 use crate::{
-    contract::{
-        codec::{self, Opened},
-        headers,
-        topics::{DEAD_LETTER_QUEUE, TopicNames},
-    },
+    contract::{codec::Opened, headers},
     flow::{
-        error::{Category, HandlerError, chain},
+        error::{Category, HandlerError},
         retry::{Decision, RetryPolicy},
     },
-    kafka::{producer::Producer, trace},
-    sabotage::{self, Sabotage},
+    kafka::trace,
 };
-
-/// A handler in its place: what is looked up once for all records.
-pub(super) struct Placed {
-    pub(super) handler: Box<dyn Registered>,
-    /// Index of its topic.
-    pub(super) topic: u16,
-    pub(super) figures: Figures,
-}
-
-/// The figures of one handler, looked up once.
-pub(super) struct Figures {
-    pub(super) durations: metrics::Histogram,
-    pub(super) duplicates: metrics::Counter,
-}
-
-impl Figures {
-    pub(super) fn of(handler: &'static str) -> Self {
-        // Shown from the start: an alert on the first of a kind needs the 0 before it.
-        for name in ["dead_letters_total", "handler_failures_total"] {
-            metrics::counter!(name, "handler" => handler, "category" => Category::Processing.as_str()).increment(0);
-        }
-        Self {
-            durations: metrics::histogram!("kafka_consumer_processing_duration_seconds", "handler" => handler),
-            duplicates: metrics::counter!("inbox_duplicates_total", "handler" => handler),
-        }
-    }
-}
 
 /// What every record of a consumer is handled with.
 pub(super) struct Engine {
-    pub(super) group: String,
-    pub(super) service: String,
-    pub(super) topics: Vec<Subscribed>,
+    pub(super) topics: Arc<[Subscribed]>,
     /// Empty where one handler takes batches.
     pub(super) handlers: Vec<Placed>,
-    /// What they are called, the one that takes batches included.
-    pub(super) called: Vec<&'static str>,
-    pub(super) dead_letters: Producer,
-    pub(super) names: TopicNames,
+    pub(super) letters: Arc<Letters>,
     pub(super) retry: RetryPolicy,
     pub(super) attempt_limit: Duration,
     pub(super) breakers: Breakers,
-    pub(super) status: ConsumerStatus,
-}
-
-/// How a record came to be behind us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Applied,
-    /// The inbox had it: nothing was done.
-    Duplicate,
-    /// Nobody here wants it.
-    Skipped,
-    /// Kept as a dead letter.
-    GivenUp {
-        handler: &'static str,
-        code: &'static str,
-    },
-}
-
-impl From<Applied> for Outcome {
-    fn from(applied: Applied) -> Self {
-        match applied {
-            Applied::Now => Self::Applied,
-            Applied::Before => Self::Duplicate,
-        }
-    }
-}
-
-/// What became of a record.
-#[derive(Debug)]
-pub(super) enum Verdict {
-    Done(Outcome),
-    /// To be handed out again after this time.
-    Later(Duration, Box<Tries>),
-    /// To be handed out again when this outside system is back.
-    Blocked(Arc<str>, Box<Tries>),
 }
 
 impl Engine {
@@ -121,17 +50,17 @@ impl Engine {
         let mut begin = work.tries.as_ref().map_or(0, |tries| tries.handler);
         if let Some(letter) = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()) {
             stopwatch.pause();
-            match (Box::pin(self.give_up(work, letter.by, &letter.failure)).await, letter.by) {
+            match (Box::pin(self.letters.give_up(work, letter.by, &letter.failure)).await, letter.by) {
                 // The handlers behind the one that gave it up have not had it yet.
                 (Verdict::Done(outcome), Some(index)) => (done, begin) = (outcome, index + 1),
                 (verdict, _) => return verdict,
             }
         }
-        let mut opened = match self.open(record) {
+        let mut opened = match self.letters.open(record) {
             Ok(opened) => opened,
             Err(error) => {
                 let failure = Failure::of_decoding(&error);
-                return Box::pin(self.give_up(work, None, &failure)).await;
+                return Box::pin(self.letters.give_up(work, None, &failure)).await;
             }
         };
         let event_type = opened.event_type.clone();
@@ -148,7 +77,7 @@ impl Engine {
             }
             // A second handler of one event is rare; it opens the record anew.
             if mem::replace(&mut is_used, true) {
-                let Ok(anew) = self.open(record) else { continue };
+                let Ok(anew) = self.letters.open(record) else { continue };
                 opened = anew;
             }
             match self.attempt(index, placed, &mut opened, work, stopwatch).await {
@@ -160,28 +89,18 @@ impl Engine {
             }
         }
         if done == Outcome::Skipped
-            && let Some(replay) = Replay::of(record, &self.group)
+            && let Some(replay) = Replay::of(record, &self.letters.group)
         {
-            let message = format!("no handler of {} takes {event_type}", self.group);
-            self.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
+            let message = format!("no handler of {} takes {event_type}", self.letters.group);
+            self.letters.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
         }
         Verdict::Done(done)
-    }
-
-    /// Empty where no handler got that far.
-    fn name_of(&self, handler: Option<usize>) -> &'static str {
-        handler.and_then(|index| self.called.get(index).copied()).unwrap_or_default()
     }
 
     /// Before decoding: a replay for another group may be in a form that only that group reads.
     pub(super) fn is_meant(&self, record: &Record) -> bool {
         let group = record.address().and_then(|headers| headers.text(headers::TARGET_GROUP));
-        group.is_none_or(|group| group == self.group)
-    }
-
-    pub(super) fn open<'r>(&self, record: &'r Record) -> Result<Opened<'r>, codec::DecodeError> {
-        let topic = &self.topics[usize::from(record.topic)];
-        codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())
+        group.is_none_or(|group| group == self.letters.group)
     }
 
     /// The wrappers around a handler, from the inside out: the panic is caught first, so that it cannot take the limit's
@@ -196,7 +115,7 @@ impl Engine {
         stopwatch: &mut Stopwatch<'_>,
     ) -> Verdict {
         let handler = &*placed.handler;
-        let replay = Replay::of(&work.record, &self.group);
+        let replay = Replay::of(&work.record, &self.letters.group);
         let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
         let attempt = AssertUnwindSafe(handler.attempt(opened, &work.record, replay.as_ref())).catch_unwind();
         let (outcome, took) = stopwatch.time(index, self.attempt_limit, attempt).instrument(span.clone()).await;
@@ -224,7 +143,7 @@ impl Engine {
         self.breakers.ended(index, |dependency| applied == Applied::Now || dependency == POSTGRES);
         if let Some(replay) = replay.filter(|_| !handler.writes_receipts()) {
             stopwatch.pause();
-            self.send_receipt(replay.receipt(handler.name(), applied)).await;
+            self.letters.send_receipt(replay.receipt(handler.name(), applied)).await;
         }
         Verdict::Done(applied.into())
     }
@@ -233,19 +152,19 @@ impl Engine {
     /// conventions have it.
     fn span(&self, handler: &str, record: &Record) -> Span {
         let topic = self.topics[usize::from(record.topic)].spec.name;
-        let span = trace::process(topic, &self.group, handler, record.partition, record.offset);
+        let span = trace::process(topic, &self.letters.group, handler, record.partition, record.offset);
         trace::set_parent(&span, &record.headers());
         trace::link(&span, &record.headers());
         span
     }
 
     pub(super) async fn failed(&self, index: usize, error: AttemptError, work: &Work, took: Duration) -> Verdict {
-        let handler = self.name_of(Some(index));
+        let handler = self.letters.name_of(Some(index));
         let error = match error {
             AttemptError::Failed(error) => error,
             AttemptError::Unreadable(error) => {
                 self.breakers.ended(index, |_| false);
-                return self.give_up(work, Some(index), &Failure::of_decoding(&error)).await;
+                return self.letters.give_up(work, Some(index), &Failure::of_decoding(&error)).await;
             }
         };
         metrics::counter!("handler_failures_total", "handler" => handler, "category" => error.category().as_str())
@@ -279,7 +198,7 @@ impl Engine {
             }
             Decision::GiveUp => {
                 let failure = Failure::of_handler(&error, tries.attempts.max(1), first_failed_at);
-                self.give_up(work, Some(index), &failure).await
+                self.letters.give_up(work, Some(index), &failure).await
             }
         }
     }
@@ -288,67 +207,5 @@ impl Engine {
     pub(super) fn tries(&self, work: &Work, index: usize) -> Box<Tries> {
         let known = work.tries.as_ref().filter(|tries| tries.handler == index);
         known.cloned().unwrap_or_else(|| Box::new(Tries { handler: index, ..Tries::default() }))
-    }
-
-    /// Keeps the record as a dead letter. Until that is acknowledged the record is not behind us, however long it takes: its
-    /// key waits, and the letter is tried again without another call of the handler.
-    ///
-    /// `by` is the handler that gave it up; none got that far with what cannot be opened.
-    pub(super) async fn give_up(&self, work: &Work, by: Option<usize>, failure: &Failure) -> Verdict {
-        let handler = self.name_of(by);
-        let record = &work.record;
-        let reporter = Reporter { group: &self.group, handler, service: &self.service };
-        let topic = &self.topics[usize::from(record.topic)];
-        let opened = self.open(record).ok();
-        let letter =
-            dead_letter::write(self.names.in_kafka(&DEAD_LETTER_QUEUE), record, topic, &opened, &reporter, failure);
-        let before = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()).map_or(0, |letter| letter.refusals);
-        if before == 0 {
-            tracing::warn!(
-                handler,
-                topic = topic.name,
-                partition = record.partition,
-                offset = record.offset,
-                event_id = opened.map(|event| event.event_id.to_string()),
-                category = %failure.category,
-                code = failure.code,
-                attempts = failure.attempts,
-                "given up: {}",
-                failure.chain
-            );
-        }
-        if let Err(error) = self.dead_letters.send(&letter).await {
-            tracing::error!(
-                error = chain(&error),
-                "the dead letter could not be written; its offset stays where it is"
-            );
-            self.status.dead_letters_refused(true);
-            metrics::counter!("dead_letter_failures_total", "group" => self.group.clone()).increment(1);
-            if !sabotage::is(Sabotage::FireAndForgetDeadLetter) {
-                let mut tries = work.tries.clone().unwrap_or_default();
-                let refusals = before + 1;
-                tries.given_up = Some(GivenUp { by, failure: failure.clone(), refusals });
-                return Verdict::Later(
-                    Duration::from_millis(500 << refusals.min(6)).min(Duration::from_secs(30)),
-                    tries,
-                );
-            }
-        } else {
-            self.status.dead_letters_refused(false);
-        }
-        metrics::counter!("dead_letters_total", "handler" => handler, "category" => failure.category.as_str())
-            .increment(1);
-        if let Some(replay) = Replay::of(record, &self.group) {
-            self.send_receipt(replay.failure(handler, failure.category, failure.message.clone())).await;
-        }
-        Verdict::Done(Outcome::GivenUp { handler, code: failure.code })
-    }
-
-    /// Of an effect without a transaction, and of a failure. A receipt that is lost leaves its replay without an outcome,
-    /// which is shown as such; the effect stands either way.
-    async fn send_receipt(&self, receipt: super::receipt::Receipt) {
-        if let Err(error) = self.dead_letters.publish(receipt).await {
-            tracing::warn!(error = chain(&error), "the receipt of a replay could not be written");
-        }
     }
 }

@@ -8,13 +8,15 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span};
 
 use super::{
-    attempt::{Engine, Figures, Outcome, Verdict},
-    dead_letter::Failure,
-    handler::Applied,
+    attempt::Engine,
+    failure::Failure,
+    figures::Figures,
     inbox,
     item::{Item, sealed::Read},
-    lane::{Lane, Work},
+    lane::Lane,
+    outcome::{Applied, Outcome, Verdict},
     receipt::Replay,
+    work::Work,
 };
 use crate::{
     contract::{codec::DecodeError, event::EventId, topics::TopicSpec},
@@ -106,7 +108,9 @@ impl<H: BatchHandler> RegisteredBatch for WithOutbox<H> {
                 false => Ok(None),
             };
             let (loading, item) = match read {
-                Ok(Some((id, item))) => (Loading::Item, Some((id, item, Replay::of(&work.record, &engine.group)))),
+                Ok(Some((id, item))) => {
+                    (Loading::Item, Some((id, item, Replay::of(&work.record, &engine.letters.group))))
+                }
                 Ok(None) => (Loading::NotWanted, None),
                 Err(error) => (Loading::Unreadable(error), None),
             };
@@ -177,14 +181,14 @@ impl Batches {
                 Loading::Item => match out[index].1.tries.as_ref().and_then(|tries| tries.given_up.as_ref()) {
                     None => wanted.push(index),
                     Some(letter) => {
-                        let verdict = self.engine.give_up(&out[index].1, letter.by, &letter.failure).await;
+                        let verdict = self.engine.letters.give_up(&out[index].1, letter.by, &letter.failure).await;
                         run.verdicts[index] = Some(verdict);
                     }
                 },
                 Loading::NotWanted => run.verdicts[index] = Some(Verdict::Done(Outcome::Skipped)),
                 Loading::Unreadable(error) => {
                     let failure = Failure::of_decoding(&error);
-                    let verdict = self.engine.give_up(&out[index].1, Some(INDEX), &failure).await;
+                    let verdict = self.engine.letters.give_up(&out[index].1, Some(INDEX), &failure).await;
                     run.verdicts[index] = Some(verdict);
                 }
             }
@@ -278,7 +282,7 @@ impl Run<'_> {
         let record = |index: usize| &self.out[index].1.record;
         let engine = &self.of.engine;
         let topic = engine.topics[usize::from(record(which[0]).topic)].spec.name;
-        let span = trace::process_batch(topic, &engine.group, self.of.handler.name(), which.len());
+        let span = trace::process_batch(topic, &engine.letters.group, self.of.handler.name(), which.len());
         which.iter().for_each(|index| trace::link(&span, &record(*index).headers()));
         span
     }

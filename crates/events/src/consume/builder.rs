@@ -2,19 +2,16 @@
 
 use std::{fmt, time::Duration};
 
-use rdkafka::error::KafkaError;
-use thiserror::Error;
-
 use super::{
-    Consumer,
-    batch::{BatchHandler, Batching, RegisteredBatch, WithOutbox},
-    claims::MemoryClaims,
-    handler::{Handler, Listener, Registered, WithInbox, WithMemory},
+    batch::{BatchHandler, Batching, WithOutbox},
+    build_error::BuildError,
+    consumer::{Consumer, ConsumerParts},
+    handler::{Handler, Listener, WithInbox, WithMemory},
     lane::Order,
+    memory_claims::MemoryClaims,
     status::ConsumerStatus,
 };
 use crate::{
-    contract::topics::TopicSpec,
     flow::{brake::BrakePolicy, breaker::BreakerPolicy, retry::RetryPolicy},
     kafka::config::KafkaConfig,
     publish::Outbox,
@@ -28,29 +25,6 @@ const COOL_DOWN: Duration = Duration::from_secs(300);
 /// How long a partition may stand still that has more: past this the client is not slow but broken.
 const STALL: Duration = Duration::from_secs(60);
 
-/// Why a consumer cannot be assembled.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    /// Their inbox claims would be each other's.
-    #[error("two handlers are called {0}: their inbox claims would be each other's; rename one")]
-    SameName(&'static str),
-    /// It would skip every record.
-    #[error("a consumer without handlers would skip every record; add one with .handle(...) or .listen(...)")]
-    NoHandlers,
-    /// A batch is one transaction of one handler.
-    #[error("{0} takes batches and so needs a consumer, and a group, to itself")]
-    NotAlone(&'static str),
-    /// Nothing to subscribe to.
-    #[error("{0} takes records of no topic; have its topics() name them")]
-    NoTopics(&'static str),
-    /// What librdkafka says of a setting.
-    #[error("the Kafka settings were refused")]
-    Settings(#[from] KafkaError),
-    /// The operating system has no thread left.
-    #[error("the consumer's thread could not be started")]
-    Thread(#[from] std::io::Error),
-}
-
 /// For consumers without a database; see [`Consumer::without_database`].
 #[derive(Debug, Clone, Copy)]
 pub struct NoDatabase;
@@ -61,31 +35,22 @@ pub struct ConsumerBuilder<D = Outbox> {
     database: D,
 }
 
-/// What a consumer is made of.
-pub(super) struct ConsumerParts {
-    pub(super) config: KafkaConfig,
-    pub(super) group: String,
-    pub(super) service: String,
-    pub(super) handlers: Vec<Box<dyn Registered>>,
-    pub(super) batches: Vec<(Box<dyn RegisteredBatch>, Batching)>,
-    pub(super) order: Order,
-    pub(super) retry: RetryPolicy,
-    pub(super) attempt_limit: Duration,
-    pub(super) breaker: BreakerPolicy,
-    pub(super) brake: BrakePolicy,
-    pub(super) cool_down: Duration,
-    pub(super) stall_limit: Duration,
+impl Consumer {
+    /// Begins to assemble a consumer of the group `group`, which `KAFKA_GROUP_ID` is not consulted for: the service
+    /// decides. Effects and their events go through `outbox`.
+    pub fn builder(config: KafkaConfig, group: &str, service: &str, outbox: Outbox) -> ConsumerBuilder {
+        ConsumerBuilder::new(config, group, service, outbox)
+    }
+
+    /// The same without a database, for [`Listener`](super::Listener)s. What was heard is remembered in memory only.
+    pub fn without_database(config: KafkaConfig, group: &str, service: &str) -> ConsumerBuilder<NoDatabase> {
+        ConsumerBuilder::new(config, group, service, NoDatabase)
+    }
 }
 
 impl<D> fmt::Debug for ConsumerBuilder<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts.fmt(f)
-    }
-}
-
-impl fmt::Debug for ConsumerParts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumer").field("group", &self.group).field("handlers", &self.handlers).finish_non_exhaustive()
     }
 }
 
@@ -186,17 +151,5 @@ impl<D> ConsumerBuilder<D> {
             _ => {}
         }
         Ok(Consumer { parts, status: ConsumerStatus::default() })
-    }
-}
-
-impl ConsumerParts {
-    /// The topics of its handlers, each once.
-    pub(super) fn topics(&self) -> Vec<&'static TopicSpec> {
-        let of_handlers = self.handlers.iter().map(|handler| handler.topic());
-        let of_batches = self.batches.iter().flat_map(|(batches, _)| batches.topics());
-        let mut topics: Vec<_> = of_handlers.chain(of_batches).collect();
-        topics.sort_by_key(|topic| topic.name);
-        topics.dedup();
-        topics
     }
 }

@@ -1,42 +1,20 @@
 //! Records that were handed out together, run one after the other as long as none has to wait for anything. The first that
 //! does keeps the task; the rest goes on in another, so that nobody waits for it.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, task::Poll};
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    attempt::{Engine, Outcome, Verdict},
+    attempt::Engine,
     batch::Batches,
-    dispatch::Event,
-    lane::{Lane, Work},
+    lane::Lane,
+    notice::{Notice, Report, Then},
+    outcome::Verdict,
     stopwatch::Stopwatch,
+    work::Work,
 };
-use crate::flow::ledger::Ticket;
-
-/// What the dispatcher is told of what it handed out.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// A record is behind us; `last` when nothing of its lane is out any more.
-    Done { lane: Lane, ticket: Ticket, size: usize, outcome: Outcome, last: bool },
-    /// Records of a lane that did not run, or are to run again, in their order.
-    Back { lane: Lane, works: Vec<Work>, then: Then },
-    /// A record is not behind us and will not be: the engine broke over it, or is taken down.
-    Lost { lane: Lane },
-    /// A batch is over, whatever became of it.
-    BatchEnded,
-}
-
-/// When a lane whose records came back may go on.
-#[derive(Debug, Clone)]
-pub(super) enum Then {
-    /// When the record of it that is still out is done.
-    Running,
-    After(Duration),
-    /// When this outside system is back.
-    Back(Arc<str>),
-}
 
 pub(super) struct Chunk {
     rest: VecDeque<(Lane, Work)>,
@@ -44,11 +22,11 @@ pub(super) struct Chunk {
     /// The record that is at work. It is lost if nothing else is said of it.
     current: Option<Lane>,
     reports: Vec<Report>,
-    events: UnboundedSender<Event>,
+    events: UnboundedSender<Notice>,
 }
 
 impl Chunk {
-    pub(super) fn new(rest: impl Into<VecDeque<(Lane, Work)>>, events: UnboundedSender<Event>) -> Self {
+    pub(super) fn new(rest: impl Into<VecDeque<(Lane, Work)>>, events: UnboundedSender<Notice>) -> Self {
         Self { rest: rest.into(), is_batch: false, current: None, reports: Vec::new(), events }
     }
 
@@ -56,7 +34,7 @@ impl Chunk {
     pub(super) fn run(mut self, engine: Arc<Engine>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             self.reports.reserve(self.rest.len());
-            let mut stopwatch = Stopwatch::of(&engine);
+            let mut stopwatch = Stopwatch::of(&engine.handlers);
             while let Some((lane, work)) = self.rest.pop_front() {
                 self.current = Some(lane);
                 let verdict = {
@@ -135,7 +113,7 @@ impl Chunk {
     fn tell(&mut self) {
         if !self.reports.is_empty() {
             // The dispatcher ends last; without it there is nobody to tell.
-            let _ = self.events.send(Event::Reports(std::mem::take(&mut self.reports)));
+            let _ = self.events.send(Notice::Reports(std::mem::take(&mut self.reports)));
         }
     }
 }

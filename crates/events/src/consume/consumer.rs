@@ -1,6 +1,7 @@
 //! A consumer's life: it waits for its topics, joins its group, takes records, and leaves when it is told to stop.
 
 use std::{
+    fmt,
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -13,24 +14,28 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempt::{Engine, Figures, Placed},
-    batch::Batches,
-    braking::Braking,
-    breakers::Breakers,
-    builder::{BuildError, ConsumerBuilder, ConsumerParts, NoDatabase},
+    attempt::Engine,
+    batch::{Batches, Batching, RegisteredBatch},
+    build_error::BuildError,
+    dead_letter_brake::DeadLetterBrake,
+    dependency_breakers::Breakers,
     dispatch::{Dispatcher, Mode},
-    failure::POSTGRES,
-    lag::{Board, Watch},
+    error_class::POSTGRES,
+    figures::Figures,
+    handler::{Placed, Registered},
+    intake::Intake,
+    lag::Watch,
+    lane::Order,
+    letters::Letters,
+    partition::Board,
     poll::Poller,
-    rebalance::Assignments,
     record::Subscribed,
     status::ConsumerStatus,
 };
 use crate::{
     contract::topics::{DEAD_LETTER_QUEUE, TopicSpec},
-    flow::{brake::BrakePolicy, error::chain},
+    flow::{brake::BrakePolicy, breaker::BreakerPolicy, error::chain, retry::RetryPolicy},
     kafka::{admin, config::KafkaConfig, producer::Producer},
-    publish::Outbox,
 };
 
 /// A dead letter that was not acknowledged for this long is sent again; its id is the same.
@@ -50,17 +55,6 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Begins to assemble a consumer of the group `group`, which `KAFKA_GROUP_ID` is not consulted for: the service
-    /// decides. Effects and their events go through `outbox`.
-    pub fn builder(config: KafkaConfig, group: &str, service: &str, outbox: Outbox) -> ConsumerBuilder {
-        ConsumerBuilder::new(config, group, service, outbox)
-    }
-
-    /// The same without a database, for [`Listener`](super::Listener)s. What was heard is remembered in memory only.
-    pub fn without_database(config: KafkaConfig, group: &str, service: &str) -> ConsumerBuilder<NoDatabase> {
-        ConsumerBuilder::new(config, group, service, NoDatabase)
-    }
-
     /// For readiness.
     pub fn status(&self) -> ConsumerStatus {
         self.status.clone()
@@ -92,11 +86,45 @@ impl Consumer {
     }
 }
 
+/// What a consumer is made of.
+pub(super) struct ConsumerParts {
+    pub(super) config: KafkaConfig,
+    pub(super) group: String,
+    pub(super) service: String,
+    pub(super) handlers: Vec<Box<dyn Registered>>,
+    pub(super) batches: Vec<(Box<dyn RegisteredBatch>, Batching)>,
+    pub(super) order: Order,
+    pub(super) retry: RetryPolicy,
+    pub(super) attempt_limit: Duration,
+    pub(super) breaker: BreakerPolicy,
+    pub(super) brake: BrakePolicy,
+    pub(super) cool_down: Duration,
+    pub(super) stall_limit: Duration,
+}
+
+impl fmt::Debug for ConsumerParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer").field("group", &self.group).field("handlers", &self.handlers).finish_non_exhaustive()
+    }
+}
+
+impl ConsumerParts {
+    /// The topics of its handlers, each once.
+    pub(super) fn topics(&self) -> Vec<&'static TopicSpec> {
+        let of_handlers = self.handlers.iter().map(|handler| handler.topic());
+        let of_batches = self.batches.iter().flat_map(|(batches, _)| batches.topics());
+        let mut topics: Vec<_> = of_handlers.chain(of_batches).collect();
+        topics.sort_by_key(|topic| topic.name);
+        topics.dedup();
+        topics
+    }
+}
+
 /// What stays the same for as long as the consumer runs, whatever becomes of its client.
 struct Session {
     config: KafkaConfig,
     mode: Mode,
-    order: super::Order,
+    order: Order,
     brake: (BrakePolicy, Duration),
     stall_limit: Duration,
     board: Board,
@@ -125,18 +153,24 @@ impl Session {
             figures: Figures::of(handler.name()),
             handler,
         });
-        let engine = Arc::new(Engine {
-            handlers: handlers.collect(),
-            called,
-            topics: specs.iter().map(|spec| Subscribed { name: names.in_kafka(spec), spec }).collect(),
-            dead_letters: Producer::new(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
+        let topics: Arc<[Subscribed]> =
+            specs.iter().map(|spec| Subscribed { name: names.in_kafka(spec), spec }).collect();
+        let letters = Letters {
+            producer: Producer::new(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
+            queue: names.in_kafka(&DEAD_LETTER_QUEUE),
+            topics: Arc::clone(&topics),
+            handlers: called,
             group: parts.group,
             service: parts.service,
-            names,
+            status: status.clone(),
+        };
+        let engine = Arc::new(Engine {
+            topics,
+            handlers: handlers.collect(),
+            letters: Arc::new(letters),
             retry: parts.retry,
             attempt_limit: parts.attempt_limit,
             breakers: Breakers::new(parts.breaker),
-            status: status.clone(),
         });
         let mode = match parts.batches.into_iter().next() {
             None => Mode::Each(engine),
@@ -145,7 +179,7 @@ impl Session {
                 Mode::Together(Arc::new(Batches { engine, handler, figures }), batching)
             }
         };
-        metrics::counter!("dead_letter_failures_total", "group" => mode.engine().group.clone()).increment(0);
+        metrics::counter!("dead_letter_failures_total", "group" => mode.engine().letters.group.clone()).increment(0);
         let uses_the_database = mode.engine().handlers.iter().any(|placed| placed.handler.writes_receipts());
         if uses_the_database || matches!(mode, Mode::Together(..)) {
             metrics::gauge!("breaker_state", "dependency" => POSTGRES).set(0.0);
@@ -156,7 +190,7 @@ impl Session {
     }
 
     fn count_rebuild(&self, reason: &'static str, times: u64) {
-        let group = self.mode.engine().group.clone();
+        let group = self.mode.engine().letters.group.clone();
         metrics::counter!("kafka_consumer_rebuilds_total", "group" => group, "reason" => reason).increment(times);
     }
 
@@ -165,9 +199,9 @@ impl Session {
         let engine = self.mode.engine();
         let watch = Watch {
             config: self.config.clone(),
-            service: engine.service.clone(),
-            group: engine.group.clone(),
-            topics: engine.topics.clone(),
+            service: engine.letters.service.clone(),
+            group: engine.letters.group.clone(),
+            topics: Arc::clone(&engine.topics),
             board: self.board.clone(),
             status: self.status.clone(),
             limit: self.stall_limit,
@@ -188,9 +222,9 @@ impl Session {
         let (events, inbound) = unbounded_channel();
         let (commits, to_commit) = mpsc::channel();
         let (status, board) = (self.status.clone(), self.board.clone());
-        let context = Assignments::new(&engine.group, &engine.topics, events.clone(), status, board, DRAIN);
-        let consumer: BaseConsumer<Assignments> =
-            self.config.consumer(&engine.service, &engine.group).create_with_context(context)?;
+        let context = Intake::new(&engine.letters.group, &engine.topics, events.clone(), status, board, DRAIN);
+        let consumer: BaseConsumer<Intake> =
+            self.config.consumer(&engine.letters.service, &engine.letters.group).create_with_context(context)?;
         let subscription: Vec<&str> = engine.topics.iter().map(|topic| topic.name.as_str()).collect();
         consumer.subscribe(&subscription)?;
         let poller = Poller {
@@ -202,10 +236,10 @@ impl Session {
             shutdown: stop.clone(),
         };
         let concurrency = self.config.consumer.kafka_consumer_concurrency as usize;
-        let braking = Braking::new(self.brake.0, self.brake.1, self.config.clone(), Arc::clone(engine));
+        let brake = DeadLetterBrake::new(self.brake.0, self.brake.1, self.config.clone(), Arc::clone(&engine.letters));
         let broken = Arc::new(Notify::new());
         let dispatcher =
-            Dispatcher::new(self.mode.clone(), self.order, concurrency, braking, Arc::clone(&broken), events, commits);
+            Dispatcher::new(self.mode.clone(), self.order, concurrency, brake, Arc::clone(&broken), events, commits);
         std::thread::Builder::new().name("kafka-poll".to_owned()).spawn(move || poller.run())?;
         let mut run = std::pin::pin!(dispatcher.run(inbound));
         let ended = tokio::select! {

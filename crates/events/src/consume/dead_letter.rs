@@ -1,55 +1,22 @@
 //! What cannot be applied is kept: original key, bytes and headers, and beside them why, where and since when. The write is
 //! acknowledged before the offset moves.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 
-use super::record::{Record, Subscribed};
+use super::{
+    failure::Failure,
+    record::{Record, Subscribed},
+};
 use crate::{
     contract::{
-        codec::{DecodeError, Opened},
+        codec::Opened,
         dead_letter::DeadLetter,
         envelope::timestamp,
         event::EventId,
         headers::{self, dlq},
     },
-    flow::error::{Category, HandlerError, chain},
     kafka::producer::OutRecord,
 };
-
-/// Why a record was given up.
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    pub(super) category: Category,
-    pub(super) code: &'static str,
-    pub(super) message: String,
-    pub(super) chain: String,
-    pub(super) attempts: u32,
-    pub(super) first_failed_at: DateTime<Utc>,
-}
-
-impl Failure {
-    pub(super) fn of_decoding(error: &DecodeError) -> Self {
-        Self {
-            category: error.category(),
-            code: error.code(),
-            message: error.to_string(),
-            chain: chain(error),
-            attempts: 1,
-            first_failed_at: Utc::now(),
-        }
-    }
-
-    pub(super) fn of_handler(error: &HandlerError, attempts: u32, first_failed_at: DateTime<Utc>) -> Self {
-        Self {
-            category: error.category(),
-            code: error.code(),
-            message: error.to_string(),
-            chain: chain(error),
-            attempts,
-            first_failed_at,
-        }
-    }
-}
 
 /// Who gave it up.
 #[derive(Debug)]

@@ -18,15 +18,18 @@ use tokio::{
 };
 
 use super::{
-    assignment::Assignment,
-    attempt::{Engine, Outcome},
+    attempt::Engine,
     batch::{Batches, Batching},
-    braking::Braking,
-    chunk::{Chunk, Report, Then},
-    lane::{Lane, Order, SpreadHash, Work},
-    rebalance::{Assigned, AssignmentId, Booked, Frontier},
-    record::Record,
+    chunk::Chunk,
+    dead_letter_brake::DeadLetterBrake,
+    lane::{Lane, Order},
+    notice::{Booked, Notice, Report, Then},
+    offset_tracker::OffsetTracker,
+    outcome::Outcome,
+    partition::{AssignmentId, Frontier},
+    spread::SpreadHash,
     waiting::Waiting,
+    work::Work,
 };
 use crate::{
     flow::scheduler::Scheduler,
@@ -45,21 +48,6 @@ const MOST_TOGETHER: usize = 64;
 const SPREAD: usize = 4;
 /// The most batches that run side by side; more only compete for the database.
 const MOST_BATCHES: usize = 4;
-
-/// What the dispatcher is told.
-pub(super) enum Event {
-    Assigned(Vec<Assigned>),
-    Records(Vec<(AssignmentId, Record)>),
-    /// Partitions go away: finish what runs within `drain`, then tell what is done.
-    Revoked {
-        ids: Vec<AssignmentId>,
-        drain: Duration,
-        reply: Booked,
-    },
-    Reports(Vec<Report>),
-    /// The poll thread has ended.
-    Closed,
-}
 
 struct Revocation {
     ids: Vec<AssignmentId>,
@@ -89,9 +77,9 @@ pub(super) struct Dispatcher {
     mode: Mode,
     order: Order,
     scheduler: Scheduler<Lane, Work, SpreadHash>,
-    assignments: HashMap<AssignmentId, Assignment, SpreadHash>,
+    trackers: HashMap<AssignmentId, OffsetTracker, SpreadHash>,
     waiting: Waiting,
-    braking: Braking,
+    brake: DeadLetterBrake,
     /// Since when a batch could have been handed out that was not full.
     gathering: Option<Instant>,
     batches_out: usize,
@@ -100,7 +88,7 @@ pub(super) struct Dispatcher {
     /// A record was lost: nothing more is handed out, since what is behind it on its key must not overtake it.
     is_broken: bool,
     broken: Arc<Notify>,
-    events: UnboundedSender<Event>,
+    events: UnboundedSender<Notice>,
     commits: Sender<Vec<Frontier>>,
 }
 
@@ -110,9 +98,9 @@ impl Dispatcher {
         mode: Mode,
         order: Order,
         concurrency: usize,
-        braking: Braking,
+        brake: DeadLetterBrake,
         broken: Arc<Notify>,
-        events: UnboundedSender<Event>,
+        events: UnboundedSender<Notice>,
         commits: Sender<Vec<Frontier>>,
     ) -> Self {
         let most_lanes = match &mode {
@@ -124,9 +112,9 @@ impl Dispatcher {
             mode,
             order,
             scheduler: Scheduler::new(most_lanes),
-            assignments: HashMap::default(),
+            trackers: HashMap::default(),
             waiting: Waiting::default(),
-            braking,
+            brake,
             gathering: None,
             batches_out: 0,
             revocations: Vec::new(),
@@ -139,7 +127,7 @@ impl Dispatcher {
     }
 
     /// Runs until the poll thread has ended.
-    pub(super) async fn run(mut self, mut inbound: UnboundedReceiver<Event>) {
+    pub(super) async fn run(mut self, mut inbound: UnboundedReceiver<Notice>) {
         let mut news = Vec::new();
         let (mut ticked, mut committed, mut recommitted) = (Instant::now(), Instant::now(), Instant::now());
         loop {
@@ -149,17 +137,17 @@ impl Dispatcher {
                 _ = inbound.recv_many(&mut news, 64) => {}
                 () = sleep_until(wake.unwrap_or(ticked + TICK)) => {}
             }
-            for event in news.drain(..) {
-                if matches!(event, Event::Closed) {
+            for notice in news.drain(..) {
+                if matches!(notice, Notice::Closed) {
                     return;
                 }
-                self.on(event);
+                self.on(notice);
             }
-            self.assignments.values_mut().for_each(Assignment::tell);
+            self.trackers.values_mut().for_each(OffsetTracker::tell);
             let now = Instant::now();
             if now >= ticked + TICK {
                 ticked = now;
-                self.braking.look(now);
+                self.brake.look(now);
             }
             self.wake_what_waited(now);
             self.hand_out(now);
@@ -176,38 +164,38 @@ impl Dispatcher {
         }
     }
 
-    fn on(&mut self, event: Event) {
-        match event {
-            Event::Assigned(partitions) => {
+    fn on(&mut self, notice: Notice) {
+        match notice {
+            Notice::Assigned(partitions) => {
                 let engine = self.mode.engine();
                 for of in partitions {
-                    self.assignments.insert(of.id, Assignment::new(of, &engine.topics));
+                    self.trackers.insert(of.id, OffsetTracker::new(of, &engine.topics));
                 }
             }
-            Event::Records(records) => {
+            Notice::Records(records) => {
                 for (id, record) in records {
                     // A record of a partition that was given away meanwhile belongs to its new owner.
-                    let Some(assignment) = self.assignments.get_mut(&id).filter(|it| !it.is_going) else {
+                    let Some(tracker) = self.trackers.get_mut(&id).filter(|it| !it.is_going) else {
                         continue;
                     };
-                    let ticket = assignment.charge(&record);
+                    let ticket = tracker.charge(&record);
                     let lane = Lane::of(id, &record, self.order, &self.hasher);
                     let lane = if sabotage::is(Sabotage::NoLanes) { Lane { key: ticket.0, ..lane } } else { lane };
                     self.scheduler.push(lane, Work { ticket, record, tries: None });
                 }
             }
-            Event::Revoked { ids, drain, reply } => {
+            Notice::Revoked { ids, drain, reply } => {
                 for id in &ids {
-                    if let Some(assignment) = self.assignments.get_mut(id) {
-                        assignment.is_going = true;
+                    if let Some(tracker) = self.trackers.get_mut(id) {
+                        tracker.is_going = true;
                     }
                 }
                 self.scheduler.forget(|lane| ids.contains(&lane.assignment));
                 self.waiting.forget(|lane| ids.contains(&lane.assignment));
                 self.revocations.push(Revocation { ids, deadline: Instant::now() + drain, reply });
             }
-            Event::Reports(reports) => reports.into_iter().for_each(|report| self.book(report)),
-            Event::Closed => {}
+            Notice::Reports(reports) => reports.into_iter().for_each(|report| self.book(report)),
+            Notice::Closed => {}
         }
     }
 
@@ -219,11 +207,11 @@ impl Dispatcher {
                     self.scheduler.finish(&lane);
                 }
                 self.waiting.went_on(&lane);
-                if let Some(assignment) = self.assignments.get_mut(&lane.assignment) {
-                    assignment.complete(&lane, ticket, size, outcome);
+                if let Some(tracker) = self.trackers.get_mut(&lane.assignment) {
+                    tracker.complete(&lane, ticket, size, outcome);
                     match outcome {
-                        Outcome::GivenUp { handler, code } => self.braking.gave_up(lane.assignment, handler, code),
-                        _ => self.braking.went_well(lane.assignment),
+                        Outcome::GivenUp { handler, code } => self.brake.gave_up(lane.assignment, handler, code),
+                        _ => self.brake.went_well(lane.assignment),
                     }
                 }
             }
@@ -265,7 +253,7 @@ impl Dispatcher {
     }
 
     fn may_hand_out(&self) -> bool {
-        !self.is_broken && !self.braking.is_on()
+        !self.is_broken && !self.brake.is_on()
     }
 
     fn hand_out(&mut self, now: Instant) {
@@ -313,8 +301,8 @@ impl Dispatcher {
                 open.push(revocation);
                 continue;
             }
-            let gone = revocation.ids.iter().filter_map(|id| self.assignments.remove(id));
-            let frontiers = gone.filter_map(|assignment| assignment.frontier()).collect();
+            let gone = revocation.ids.iter().filter_map(|id| self.trackers.remove(id));
+            let frontiers = gone.filter_map(|tracker| tracker.frontier()).collect();
             // The poll thread has given up waiting: then nothing is committed, and the records come again.
             let _ = revocation.reply.send(frontiers);
         }
@@ -322,14 +310,14 @@ impl Dispatcher {
     }
 
     fn commit(&mut self, all: bool) {
-        let moved: Vec<_> = self.assignments.values_mut().filter_map(|assignment| assignment.take_due(all)).collect();
+        let moved: Vec<_> = self.trackers.values_mut().filter_map(|tracker| tracker.take_due(all)).collect();
         if !moved.is_empty() {
             let _ = self.commits.send(moved);
         }
     }
 
     fn tell(&self, now: Instant) {
-        let group = &self.mode.engine().group;
+        let group = &self.mode.engine().letters.group;
         let gauge = |name: &'static str| metrics::gauge!(name, "group" => group.clone());
         gauge("kafka_consumer_running").set(self.scheduler.running() as f64);
         gauge("kafka_consumer_waiting_for_retry").set(self.scheduler.waiting() as f64);

@@ -9,7 +9,7 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::{rebalance::Assigned, record::Subscribed};
+use super::{partition::Assigned, record::Subscribed};
 use crate::kafka::{client::Client, config::KafkaConfig};
 
 /// One question takes a few milliseconds; a broker that needs this long is as good as away.

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, mem};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
-use super::{claims::MemoryClaims, inbox, receipt::Replay, record::Record};
+use super::{figures::Figures, inbox, memory_claims::MemoryClaims, outcome::Applied, receipt::Replay, record::Record};
 use crate::{
     contract::{
         codec::{DecodeError, Opened},
@@ -113,14 +113,6 @@ pub trait Listener: Send + Sync + 'static {
     fn hear(&self, event: &Received<Self::Event>) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// How an attempt ended well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Applied {
-    Now,
-    /// It was claimed before: nothing was done.
-    Before,
-}
-
 /// How an attempt ended badly.
 #[derive(Debug)]
 pub(super) enum AttemptError {
@@ -156,6 +148,14 @@ pub(super) trait Registered: Send + Sync {
         record: &'a Record,
         replay: Option<&'a Replay>,
     ) -> BoxFuture<'a, Result<Applied, AttemptError>>;
+}
+
+/// A handler in its place: what is looked up once for all records.
+pub(super) struct Placed {
+    pub(super) handler: Box<dyn Registered>,
+    /// Index of its topic.
+    pub(super) topic: u16,
+    pub(super) figures: Figures,
 }
 
 impl fmt::Debug for dyn Registered {

@@ -7,8 +7,8 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc,
+        atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::{
     ends::{Ends, Found},
-    rebalance::{Assigned, AssignmentId},
+    partition::{Assigned, AssignmentId, Board},
     record::Subscribed,
     status::ConsumerStatus,
 };
@@ -35,37 +35,12 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// The first partitions are looked for this often.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The partitions that a consumer has, for whoever looks at it from outside, over all its clients.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Board(Arc<Partitions>);
-
-#[derive(Debug, Default)]
-struct Partitions {
-    assigned: Mutex<Vec<Assigned>>,
-    last_id: AtomicU64,
-}
-
-impl Board {
-    /// An id that no assignment had before.
-    pub(super) fn next_id(&self) -> AssignmentId {
-        AssignmentId(self.0.last_id.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    pub(super) fn show(&self, assigned: Vec<Assigned>) {
-        *self.0.assigned.lock().unwrap_or_else(PoisonError::into_inner) = assigned;
-    }
-
-    fn assigned(&self) -> Vec<Assigned> {
-        self.0.assigned.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// Looks at one consumer from outside.
 pub(super) struct Watch {
     pub(super) config: KafkaConfig,
     pub(super) service: String,
     pub(super) group: String,
-    pub(super) topics: Vec<Subscribed>,
+    pub(super) topics: Arc<[Subscribed]>,
     pub(super) board: Board,
     pub(super) status: ConsumerStatus,
     /// How long a partition may stand still.
@@ -165,7 +140,7 @@ impl Watch {
         assigned: &[Assigned],
         seen: &mut HashMap<AssignmentId, Seen>,
     ) -> Result<(), KafkaError> {
-        for topic in &self.topics {
+        for topic in self.topics.iter() {
             let count = ends.partition_count(&topic.name)?;
             metrics::gauge!("kafka_topic_partition_count", "topic" => topic.spec.name).set(count as f64);
         }

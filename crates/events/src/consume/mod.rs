@@ -2,38 +2,48 @@
 //!
 //! Follow a record through `poll` (a thread of its own talks to Kafka), `dispatch` (what runs next, what may be
 //! committed), `chunk` (records that were handed out together), `attempt` (one record with one handler: tried, made to wait,
-//! given up) or `batch` (many in one transaction), `dead_letter`. Beside the road stands `lag`, which sees from outside
+//! given up) or `batch` (many in one transaction), `letters`. Beside the road stands `lag`, which sees from outside
 //! whether records are taken.
 
-mod assignment;
 mod attempt;
 mod batch;
-mod braking;
-mod breakers;
+mod build_error;
 mod builder;
 mod chunk;
-mod claims;
 mod consumer;
 mod dead_letter;
+mod dead_letter_brake;
+mod dependency_breakers;
 mod dispatch;
 mod ends;
+mod error_class;
 mod failure;
+mod figures;
 mod handler;
 mod housekeeping;
 mod inbox;
+mod intake;
 mod item;
 mod lag;
 mod lane;
+mod letters;
+mod memory_claims;
+mod notice;
+mod offset_tracker;
+mod outcome;
+mod partition;
 mod poll;
-mod rebalance;
 mod receipt;
 mod record;
+mod spread;
 mod status;
 mod stopwatch;
 mod waiting;
+mod work;
 
 pub use batch::{BatchHandler, Batching};
-pub use builder::{BuildError, ConsumerBuilder, NoDatabase};
+pub use build_error::BuildError;
+pub use builder::{ConsumerBuilder, NoDatabase};
 pub use consumer::Consumer;
 pub use handler::{Handler, Listener, Plan, Received};
 pub use housekeeping::RetentionConfig;

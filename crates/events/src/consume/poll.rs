@@ -14,8 +14,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    dispatch::Event,
-    rebalance::{Assignments, Frontier, Room},
+    intake::{Intake, Room},
+    notice::Notice,
+    partition::Frontier,
     record::Block,
     status::ConsumerStatus,
 };
@@ -32,8 +33,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(30);
 
 pub(super) struct Poller {
-    pub(super) consumer: BaseConsumer<Assignments>,
-    pub(super) events: UnboundedSender<Event>,
+    pub(super) consumer: BaseConsumer<Intake>,
+    pub(super) events: UnboundedSender<Notice>,
     pub(super) commits: Receiver<Vec<Frontier>>,
     pub(super) status: ConsumerStatus,
     pub(super) most_at_once: usize,
@@ -71,7 +72,7 @@ impl Poller {
                     }
                 }
             }
-            if !records.is_empty() && self.events.send(Event::Records(records)).is_err() {
+            if !records.is_empty() && self.events.send(Notice::Records(records)).is_err() {
                 break;
             }
         }
@@ -103,7 +104,7 @@ impl Poller {
         self.consumer.client().fatal_error().is_none()
     }
 
-    fn commit(&self, context: &Assignments) {
+    fn commit(&self, context: &Intake) {
         while let Ok(frontiers) = self.commits.try_recv() {
             let list = context.current(&frontiers);
             if list.count() > 0
@@ -116,11 +117,11 @@ impl Poller {
 }
 
 /// Tells the end of the thread, even if it panics: without it nobody would build another client.
-struct Farewell(UnboundedSender<Event>);
+struct Farewell(UnboundedSender<Notice>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        let _ = self.0.send(Event::Closed);
+        let _ = self.0.send(Notice::Closed);
     }
 }
 

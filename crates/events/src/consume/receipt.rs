@@ -1,6 +1,6 @@
 //! The answer to a replay: what became of a dead letter that came again.
 
-use super::{handler::Applied, record::Record};
+use super::{outcome::Applied, record::Record};
 use crate::{
     contract::{
         event::{EventId, NewEvent},

@@ -4,7 +4,7 @@ use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 
-use super::attempt::{Engine, Placed};
+use super::handler::Placed;
 
 /// For the records of a chunk, one after the other. While all goes well an attempt begins when the one before it ended, so the
 /// clock is read once for each. The histogram is shared by all threads, so what did not have to wait is told together.
@@ -17,8 +17,8 @@ pub(super) struct Stopwatch<'e> {
 }
 
 impl<'e> Stopwatch<'e> {
-    pub(super) fn of(engine: &'e Engine) -> Self {
-        Self { handlers: &engine.handlers, ended: None, untold: Vec::new() }
+    pub(super) fn of(handlers: &'e [Placed]) -> Self {
+        Self { handlers, ended: None, untold: Vec::new() }
     }
 
     /// Runs an attempt of this handler; says what came of it, or that it was cut off, and how long it took. Sets no timer for what

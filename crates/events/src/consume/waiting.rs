@@ -9,11 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    breakers::Breakers,
-    chunk::Then,
-    lane::{Lane, SpreadHash},
-};
+use super::{dependency_breakers::Breakers, lane::Lane, notice::Then, spread::SpreadHash};
 
 /// One of those that wait for an outside system is sent to ask this often at most: it may find another asking.
 const ASK: Duration = Duration::from_millis(100);

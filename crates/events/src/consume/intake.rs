@@ -1,12 +1,8 @@
-//! Who owns which partition, from the poll thread's side. What is assigned gets an id that is never used again, so that
-//! whatever belongs to an earlier assignment of the same partition cannot be taken for the present one.
+//! Taking records, from the poll thread's side: which partitions are ours, what of them was taken before, how much is in flight,
+//! and how they are given away.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::Ordering,
-        mpsc::{SyncSender, sync_channel},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering, mpsc::sync_channel},
     time::{Duration, Instant},
 };
 
@@ -20,34 +16,13 @@ use rdkafka::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
-    assignment::{Count, Progress},
-    dispatch::Event,
-    lag::Board,
+    figures::Count,
+    notice::Notice,
+    partition::{Assigned, AssignmentId, Board, Frontier},
     record::{Block, Record, Subscribed},
     status::ConsumerStatus,
 };
 use crate::kafka::client::Client;
-
-/// One assignment of one partition to this worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct AssignmentId(pub(super) u64);
-
-/// An assigned partition as the dispatcher learns of it.
-#[derive(Debug, Clone)]
-pub(super) struct Assigned {
-    pub(super) id: AssignmentId,
-    /// Index of its topic.
-    pub(super) topic: u16,
-    pub(super) partition: i32,
-    pub(super) progress: Arc<Progress>,
-}
-
-/// Up to where a partition is done: the next offset to be handled.
-#[derive(Debug, Clone)]
-pub(super) struct Frontier {
-    pub(super) of: Assigned,
-    pub(super) next: i64,
-}
 
 #[derive(Debug)]
 struct Slot {
@@ -81,12 +56,12 @@ pub(super) enum Room {
     Full,
 }
 
-/// The context of a consumer: its assignments.
-pub(super) struct Assignments {
+/// The context of a consumer: what it takes records of.
+pub(super) struct Intake {
     client: Client,
     /// Names in Kafka, and what counts the records of each.
     topics: Vec<(String, metrics::Counter)>,
-    events: UnboundedSender<Event>,
+    events: UnboundedSender<Notice>,
     status: ConsumerStatus,
     board: Board,
     /// How long running handlers may finish before a partition is given away.
@@ -101,11 +76,11 @@ struct State {
     hint: usize,
 }
 
-impl Assignments {
+impl Intake {
     pub(super) fn new(
         group: &str,
         topics: &[Subscribed],
-        events: UnboundedSender<Event>,
+        events: UnboundedSender<Notice>,
         status: ConsumerStatus,
         board: Board,
         drain: Duration,
@@ -220,7 +195,7 @@ impl Assignments {
         }
         let (reply, answer) = sync_channel(1);
         let ids = gone.iter().map(|slot| slot.assigned.id).collect();
-        if self.events.send(Event::Revoked { ids, drain: self.drain, reply }).is_err() {
+        if self.events.send(Notice::Revoked { ids, drain: self.drain, reply }).is_err() {
             return;
         }
         // The dispatcher keeps to the deadline; the margin is for a runtime that is busy.
@@ -268,14 +243,11 @@ impl Assignments {
         }
         self.tell(&state);
         // The dispatcher ends after this thread; without it there is nobody to tell.
-        let _ = self.events.send(Event::Assigned(news));
+        let _ = self.events.send(Notice::Assigned(news));
     }
 }
 
-/// The reply of the dispatcher to a revocation.
-pub(super) type Booked = SyncSender<Vec<Frontier>>;
-
-impl ClientContext for Assignments {
+impl ClientContext for Intake {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.client.log(level, facility, message);
     }
@@ -285,7 +257,7 @@ impl ClientContext for Assignments {
     }
 }
 
-impl ConsumerContext for Assignments {
+impl ConsumerContext for Intake {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(partitions) = rebalance {
             tracing::debug!(count = partitions.count(), "partitions revoked");

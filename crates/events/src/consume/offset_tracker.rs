@@ -1,46 +1,18 @@
 //! The books of one assigned partition: what was taken, what of it is done, and whether the promises about it hold.
 
-use std::{
-    mem,
-    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
-};
+use std::sync::atomic::Ordering;
 
 use super::{
-    attempt::Outcome,
+    figures::Count,
     lane::Lane,
-    rebalance::{Assigned, Frontier},
+    outcome::Outcome,
+    partition::{Assigned, Frontier, Progress},
     record::{Record, Subscribed},
 };
 use crate::{
     flow::ledger::{Ledger, Ticket},
     sabotage::{self, Sabotage},
 };
-
-/// What the poll thread has to know of what became of its records, and the watch of both.
-#[derive(Debug)]
-pub(super) struct Progress {
-    /// Records that were taken since the assignment began; told with each look at the load.
-    pub(super) taken: AtomicUsize,
-    /// Records and bytes that are done since the assignment began.
-    pub(super) records: AtomicUsize,
-    pub(super) bytes: AtomicUsize,
-    /// The next offset to be handled; -1 until one was.
-    pub(super) next: AtomicI64,
-    /// The time of the oldest record that is not done, in milliseconds since 1970; -1 when all are.
-    pub(super) oldest_ms: AtomicI64,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            taken: AtomicUsize::new(0),
-            records: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            next: AtomicI64::new(-1),
-            oldest_ms: AtomicI64::new(-1),
-        }
-    }
-}
 
 /// A position in the books.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +25,7 @@ struct Mark {
 /// turn comes; memory stays the same.
 const WATCHED: usize = 256;
 
-pub(super) struct Assignment {
+pub(super) struct OffsetTracker {
     pub(super) of: Assigned,
     /// Nothing more is taken from it.
     pub(super) is_going: bool,
@@ -66,7 +38,7 @@ pub(super) struct Assignment {
     commits: Guarantee,
 }
 
-impl Assignment {
+impl OffsetTracker {
     pub(super) fn new(of: Assigned, topics: &[Subscribed]) -> Self {
         let topic = topics[usize::from(of.topic)].spec.name;
         Self {
@@ -129,31 +101,6 @@ impl Assignment {
         }
         self.committed = Some(frontier.next);
         Some(frontier)
-    }
-}
-
-/// A counter that is told many at once: it is shared, and telling it of each record costs more than counting.
-#[derive(Debug)]
-pub(super) struct Count {
-    pub(super) untold: u64,
-    told: metrics::Counter,
-}
-
-impl Count {
-    pub(super) fn of(told: metrics::Counter) -> Self {
-        Self { untold: 0, told }
-    }
-
-    pub(super) fn tell(&mut self) {
-        if self.untold > 0 {
-            self.told.increment(mem::take(&mut self.untold));
-        }
-    }
-}
-
-impl Drop for Count {
-    fn drop(&mut self) {
-        self.tell();
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::lane::SpreadHash;
+use super::spread::SpreadHash;
 use crate::contract::event::EventId;
 
 /// A set holds this many claims: with its lock they fill two lines of a core's cache, and a look-up touches nothing else. The

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 use chrono::Utc;
 use tokio::{task::JoinHandle, time::Instant};
 
-use super::{attempt::Engine, rebalance::AssignmentId, status::Braked};
+use super::{letters::Letters, partition::AssignmentId, status::Braked};
 use crate::{
     contract::{
         event::{Event, NewEvent},
@@ -20,24 +20,24 @@ use crate::{
     kafka::{admin, config::KafkaConfig},
 };
 
-pub(super) struct Braking {
+pub(super) struct DeadLetterBrake {
     brake: Brake<AssignmentId>,
     policy: BrakePolicy,
     /// How long it stays on unless a person takes it off.
     cool_down: Duration,
     on_since: Option<Instant>,
     config: KafkaConfig,
-    engine: Arc<Engine>,
+    letters: Arc<Letters>,
     announcing: Option<JoinHandle<()>>,
 }
 
-impl Braking {
-    pub(super) fn new(policy: BrakePolicy, cool_down: Duration, config: KafkaConfig, engine: Arc<Engine>) -> Self {
+impl DeadLetterBrake {
+    pub(super) fn new(policy: BrakePolicy, cool_down: Duration, config: KafkaConfig, letters: Arc<Letters>) -> Self {
         // A brake that is on outlives the client that it was put on with.
-        let on_since = engine.status.brake().map(|_| Instant::now());
-        let braking = Self { brake: Brake::new(policy), policy, cool_down, on_since, config, engine, announcing: None };
-        braking.tell();
-        braking
+        let on_since = letters.status.brake().map(|_| Instant::now());
+        let brake = Self { brake: Brake::new(policy), policy, cool_down, on_since, config, letters, announcing: None };
+        brake.tell();
+        brake
     }
 
     /// While it is on, nothing is handed out.
@@ -61,7 +61,7 @@ impl Braking {
             "has stopped taking records: too many became dead letters, the last by {handler} ({code}); it goes on after {cool_down:?}"
         );
         tracing::error!(
-            group = self.engine.group,
+            group = self.letters.group,
             handler,
             code,
             ?excess,
@@ -69,19 +69,20 @@ impl Braking {
             "the brake is on: too many records became dead letters"
         );
         let alert = self.alert(excess, handler, code);
-        self.engine.status.brakes(Some(Braked { reason, alert: alert.clone() }));
+        self.letters.status.brakes(Some(Braked { reason, alert: alert.clone() }));
         self.announce(AlertRaisedV1(alert));
         self.tell();
     }
 
     /// Takes it off when its time has come.
     pub(super) fn look(&mut self, now: Instant) {
-        let over = self.on_since.is_some_and(|since| now >= since + self.cool_down || self.engine.status.is_released());
+        let over =
+            self.on_since.is_some_and(|since| now >= since + self.cool_down || self.letters.status.is_released());
         if over {
-            tracing::warn!(group = self.engine.group, "the brake is off: records are taken again");
+            tracing::warn!(group = self.letters.group, "the brake is off: records are taken again");
             self.on_since = None;
             self.brake.forget();
-            if let Some(Braked { alert, .. }) = self.engine.status.brakes(None) {
+            if let Some(Braked { alert, .. }) = self.letters.status.brakes(None) {
                 self.announce(AlertClearedV1(AlertV1 { value: 0.0, ..alert }));
             }
             self.tell();
@@ -93,7 +94,7 @@ impl Braking {
             Excess::Run(records) => ("in_a_row", records, self.policy.run),
             Excess::Share(percent) => ("percent", percent, self.policy.percent),
         };
-        let Engine { group, service, .. } = &*self.engine;
+        let Letters { group, service, .. } = &*self.letters;
         let labels = [
             ("group", group.as_str()),
             ("service", service),
@@ -114,14 +115,14 @@ impl Braking {
     /// In a task of its own, behind the one before: taking records does not wait for it. Where it fails, readiness and
     /// metrics still tell.
     fn announce<E: Event>(&mut self, event: E) {
-        let (config, engine, before) = (self.config.clone(), Arc::clone(&self.engine), self.announcing.take());
+        let (config, letters, before) = (self.config.clone(), Arc::clone(&self.letters), self.announcing.take());
         self.announcing = Some(tokio::spawn(async move {
             if let Some(before) = before {
                 let _ = before.await;
             }
             let told: Result<(), Box<dyn Error + Send + Sync>> = async {
-                admin::ensure(&config, &engine.service, &[&SYSTEM_MONITORING]).await?;
-                Ok(engine.dead_letters.publish(NewEvent::fact(event)).await?)
+                admin::ensure(&config, &letters.service, &[&SYSTEM_MONITORING]).await?;
+                Ok(letters.publish(NewEvent::fact(event)).await?)
             }
             .await;
             if let Err(error) = told {
@@ -132,6 +133,6 @@ impl Braking {
 
     fn tell(&self) {
         let on = f64::from(u8::from(self.is_on()));
-        metrics::gauge!("kafka_consumer_brake", "group" => self.engine.group.clone()).set(on);
+        metrics::gauge!("kafka_consumer_brake", "group" => self.letters.group.clone()).set(on);
     }
 }
