@@ -25,7 +25,7 @@ use tokio::{sync::Notify, time::timeout};
 
 use super::{
     client::Client,
-    producer::OutRecord,
+    out_record::OutRecord,
     producer_metrics::{ProducerMetrics, TopicMetrics},
     send_error::SendError,
 };

@@ -3,7 +3,7 @@
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use thiserror::Error;
 
-use super::registry::RegistryError;
+use super::registry_error::RegistryError;
 
 /// Why a record is not in Kafka, or not known to be.
 #[derive(Debug, Error)]

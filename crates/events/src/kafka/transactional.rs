@@ -22,7 +22,7 @@ pub use super::transaction_error::TransactionError;
 use super::{
     config::KafkaConfig,
     delivery::{Deliveries, Outlet},
-    producer::OutRecord,
+    out_record::OutRecord,
     registry::Registry,
     transaction_error::{Met, Step},
 };

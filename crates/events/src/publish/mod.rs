@@ -8,11 +8,14 @@ mod headers;
 mod held;
 pub mod outbox;
 pub mod relay;
+mod relay_error;
+mod relay_status;
 mod retention;
 mod sink;
 mod window;
 
 pub use command::{RelayCommand, RelayCommandError};
 pub use outbox::{MIGRATOR, Outbox, PublishError, Tx};
-pub use relay::{Relay, RelayStatus};
+pub use relay::Relay;
+pub use relay_status::RelayStatus;
 pub use retention::forget;

@@ -4,31 +4,24 @@
 //! was cut off with records in the client's buffer may repeat some of them after its successor: readers with an inbox
 //! drop them. The saved position never passes what is not acknowledged.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use futures::TryStreamExt;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use sqlx::{Connection, PgConnection, PgPool};
-use thiserror::Error;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     cursor::{self, CursorError, Position, Snapshot},
+    relay_error::RelayError,
+    relay_status::RelayStatus,
     retention,
     sink::{Sending, Sink},
 };
 use crate::{
     contract::topics,
     flow::error::chain,
-    kafka::{
-        admin::{self, TopicError},
-        config::KafkaConfig,
-    },
+    kafka::{admin, config::KafkaConfig},
 };
 
 /// While there is work, the outbox is looked at this often; a look takes about 0.1 ms.
@@ -41,83 +34,6 @@ const TICK: Duration = Duration::from_secs(2);
 const FORGET: Duration = Duration::from_secs(60);
 /// A relay that stands by, or that met an error, tries again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Why the relay stopped for now. It begins again from the saved position.
-#[derive(Debug, Error)]
-pub enum RelayError {
-    #[error(transparent)]
-    Cursor(#[from] CursorError),
-    #[error("the relay's database connection failed")]
-    Database(#[from] sqlx::Error),
-    #[error("the relay's producer could not be made")]
-    Producer(#[source] KafkaError),
-    #[error("the relay's producer is dead: {code}: {reason}")]
-    Fatal { code: RDKafkaErrorCode, reason: String },
-    #[error("Kafka has acknowledged none of {records} records for 30 s; beginning again with a new client")]
-    Silent { records: usize },
-    #[error("a record was not delivered: {0}")]
-    Delivery(RDKafkaErrorCode),
-    #[error(transparent)]
-    Topics(#[from] Box<TopicError>),
-}
-
-/// What the relay is doing, for readiness.
-#[derive(Debug, Clone, Default)]
-pub struct RelayStatus(Arc<Mutex<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    place: Place,
-    held_keys: usize,
-    refuses: Option<String>,
-}
-
-/// Whose turn it is.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    #[default]
-    Starting,
-    Active,
-    StandsBy,
-    /// An error ended its turn; it begins again.
-    Failed,
-}
-
-impl RelayStatus {
-    /// `Ok` says what it is doing, `Err` what a person has to do: held keys, or a position that means nothing any more. An
-    /// outage of Kafka is no such thing, since nothing accepted is lost by it.
-    pub fn check(&self) -> Result<String, String> {
-        let state = self.0.lock().map_err(|_| "the relay's state is broken".to_owned())?;
-        if let Some(reason) = &state.refuses {
-            return Err(reason.clone());
-        }
-        match state.held_keys {
-            0 => Ok(match state.place {
-                Place::Starting => "starts",
-                Place::Active => "active",
-                Place::StandsBy => "stands by: another process is the active relay",
-                Place::Failed => "met an error and begins again; see the log",
-            }
-            .to_owned()),
-            keys => Err(format!("{keys} keys are held because Kafka refused a record; see the outbox_held table")),
-        }
-    }
-
-    /// Whether this process holds the lock and publishes.
-    pub fn is_active(&self) -> bool {
-        self.0.lock().is_ok_and(|state| state.place == Place::Active)
-    }
-
-    pub(super) fn holds(&self, keys: usize) {
-        self.set(|state| state.held_keys = keys);
-        metrics::gauge!("outbox_held_keys").set(keys as f64);
-    }
-
-    fn set(&self, change: impl FnOnce(&mut State)) {
-        if let Ok(mut state) = self.0.lock() {
-            change(&mut state);
-        }
-    }
-}
 
 /// The relay of one service's outbox.
 pub struct Relay {
@@ -160,13 +76,12 @@ impl Relay {
         while !shutdown.is_cancelled() {
             let outcome = self.active(&shutdown).await;
             if let Err(error) = outcome {
-                self.status.set(|state| state.place = Place::Failed);
                 let text = chain(&error);
                 let needs_a_person = matches!(
                     error,
                     RelayError::Cursor(CursorError::ForeignCluster | CursorError::Future | CursorError::Missing)
                 );
-                self.status.set(|state| state.refuses = needs_a_person.then(|| text.clone()));
+                self.status.failed(needs_a_person.then(|| text.clone()));
                 // An outage repeats itself every second; once is enough.
                 if said != text {
                     tracing::error!(
@@ -194,7 +109,7 @@ impl Relay {
                 .fetch_one(&mut lock)
                 .await?;
         if !taken {
-            self.status.set(|state| state.place = Place::StandsBy);
+            self.status.stands_by();
             lock.close().await?;
             return Ok(());
         }
@@ -224,7 +139,7 @@ impl<'r> Run<'r> {
         let needed: Vec<_> = topics::owned_by(&relay.service).chain([&topics::DEAD_LETTER_QUEUE]).collect();
         admin::ensure(&relay.config, &relay.service, &needed).await.map_err(Box::new)?;
         let sink = Sink::open(lock, at.clone(), &relay.config, &relay.service, relay.status.clone()).await?;
-        relay.status.set(|state| *state = State { place: Place::Active, held_keys: state.held_keys, refuses: None });
+        relay.status.is_now_active();
         tracing::info!(service = relay.service, "the relay is active");
         let now = Instant::now();
         Ok(Self { relay, read, at, sink, ticked_at: now, forgot_at: now })

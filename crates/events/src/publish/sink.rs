@@ -23,7 +23,8 @@ use super::{
     figures::Figures,
     headers,
     held::Held,
-    relay::{RelayError, RelayStatus},
+    relay_error::RelayError,
+    relay_status::RelayStatus,
     window::{Sent, Window},
 };
 use crate::{

@@ -1,0 +1,77 @@
+//! What the relay is doing, for readiness.
+
+use std::sync::{Arc, Mutex};
+
+/// What the relay is doing, for readiness.
+#[derive(Debug, Clone, Default)]
+pub struct RelayStatus(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    place: Place,
+    held_keys: usize,
+    refuses: Option<String>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    #[default]
+    Starting,
+    Active,
+    StandsBy,
+    /// An error ended its turn; it begins again.
+    Failed,
+}
+
+impl RelayStatus {
+    /// `Ok` says what it is doing, `Err` what a person has to do: held keys, or a position that means nothing any more. An
+    /// outage of Kafka is no such thing, since nothing accepted is lost by it.
+    pub fn check(&self) -> Result<String, String> {
+        let state = self.0.lock().map_err(|_| "the relay's state is broken".to_owned())?;
+        if let Some(reason) = &state.refuses {
+            return Err(reason.clone());
+        }
+        match state.held_keys {
+            0 => Ok(match state.place {
+                Place::Starting => "starts",
+                Place::Active => "active",
+                Place::StandsBy => "stands by: another process is the active relay",
+                Place::Failed => "met an error and begins again; see the log",
+            }
+            .to_owned()),
+            keys => Err(format!("{keys} keys are held because Kafka refused a record; see the outbox_held table")),
+        }
+    }
+
+    /// Whether this process holds the lock and publishes.
+    pub fn is_active(&self) -> bool {
+        self.0.lock().is_ok_and(|state| state.place == Place::Active)
+    }
+
+    pub(super) fn holds(&self, keys: usize) {
+        self.set(|state| state.held_keys = keys);
+        metrics::gauge!("outbox_held_keys").set(keys as f64);
+    }
+
+    /// It holds the lock and publishes.
+    pub(super) fn is_now_active(&self) {
+        self.set(|state| (state.place, state.refuses) = (Place::Active, None));
+    }
+
+    /// Another relay has the lock.
+    pub(super) fn stands_by(&self) {
+        self.set(|state| state.place = Place::StandsBy);
+    }
+
+    /// Its turn ended; `refuses` says what a person has to do before the next can go well.
+    pub(super) fn failed(&self, refuses: Option<String>) {
+        self.set(|state| (state.place, state.refuses) = (Place::Failed, refuses));
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        if let Ok(mut state) = self.0.lock() {
+            change(&mut state);
+        }
+    }
+}
