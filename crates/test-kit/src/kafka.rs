@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    panic,
+    panic::{self, AssertUnwindSafe},
     sync::{LazyLock, Mutex},
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
-    message::{BorrowedMessage, Header, Headers, OwnedHeaders},
+    message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer as _},
 };
 use uuid::Uuid;
@@ -24,7 +24,10 @@ use uuid::Uuid;
 use crate::wait::INTERVAL;
 
 /// For what takes milliseconds unless something is broken.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// Stands for a header name that is not UTF-8; its value is not told.
+pub const UNREADABLE: &str = "\u{fffd}";
 
 /// A record as it is in the topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,9 +218,9 @@ fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> Vec<i3
 }
 
 fn owned(message: &BorrowedMessage<'_>) -> TestRecord {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|one| (one.key.to_owned(), one.value.unwrap_or_default().to_vec())).collect()
-    });
+    let headers = message
+        .headers()
+        .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());
     TestRecord {
         partition: message.partition(),
         offset: message.offset(),
@@ -226,6 +229,15 @@ fn owned(message: &BorrowedMessage<'_>) -> TestRecord {
         headers,
         timestamp_ms: message.timestamp().to_millis(),
     }
+}
+
+/// The client panics at a name that is not UTF-8, and gives no other way to it.
+fn header(headers: &BorrowedHeaders, index: usize) -> (String, Vec<u8>) {
+    let read = panic::catch_unwind(AssertUnwindSafe(|| {
+        let one = headers.get(index);
+        (one.key.to_owned(), one.value.unwrap_or_default().to_vec())
+    }));
+    read.unwrap_or_else(|_| (UNREADABLE.to_owned(), Vec::new()))
 }
 
 fn number(offset: Offset) -> i64 {

@@ -1,5 +1,6 @@
 //! What the tests of all crates share: a fresh database, topics of their own, a broker, a PostgreSQL and a registry to kill, a
-//! service as a process, a client of another language, and what every handler has to stand.
+//! service as a process, a client of another language, records as any client may write them, and what every handler has to
+//! stand.
 //!
 //! For tests only. Whatever goes wrong here panics with what was tried and what to do, since there is nobody to hand an
 //! error to. Only `conformance` knows Switchboard's events.
@@ -21,6 +22,7 @@ pub mod private_postgres;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod raw_produce;
 pub mod registry;
 pub mod stack;
 pub mod wait;

@@ -10,6 +10,7 @@ use test_kit::{
     postgres::TestDatabase,
     private_postgres::PrivatePostgres,
     process::ServiceProcess,
+    raw_produce::{self, Compression, RawRecord},
     stack,
     wait::{wait_for, wait_until},
 };
@@ -73,6 +74,59 @@ async fn what_is_produced_is_read_with_key_headers_and_place() {
     assert_eq!(first.headers.len(), 3);
     assert!(first.timestamp_ms.unwrap() > 0);
     assert_eq!(kafka::read_topic_to_end(&servers, &topic).await.len(), 21);
+}
+
+#[tokio::test]
+async fn what_no_decent_client_writes_is_read_by_a_plain_one() {
+    let servers = stack::kafka();
+    let topic = format!("{}things", kafka::namespace());
+    kafka::create_topic(&servers, &topic, 2, &[("max.message.bytes", "100000")]).await;
+    let tombstone = RawRecord { key: Some(b"key".to_vec()), ..RawRecord::default() };
+    let odd = RawRecord {
+        key: Some(vec![0, 0xff]),
+        value: Some(b"odd".to_vec()),
+        headers: [(&[0xff, b'x'][..], Some(&b"1"[..])), (b"", None), (b"twice", Some(b"a")), (b"twice", Some(b""))]
+            .map(|(name, value)| (name.to_vec(), value.map(<[u8]>::to_vec)))
+            .to_vec(),
+    };
+    let many = RawRecord {
+        value: Some(Vec::new()),
+        headers: vec![(b"again".to_vec(), Some(b"and again".to_vec())); 1000],
+        ..RawRecord::default()
+    };
+    // Twenty times what the topic takes, and next to nothing when it is compressed.
+    let large = RawRecord { value: Some(vec![b'z'; 2_000_000]), ..RawRecord::default() };
+    let first = raw_produce::produce(&servers, &topic, 1, &[tombstone, odd, many], Compression::None).await;
+    let second = raw_produce::produce(&servers, &topic, 1, &[large], Compression::Gzip).await;
+    assert_eq!((first, second), (0, 3));
+
+    let records = kafka::read_topic_to_end(&servers, &topic).await;
+    let told: Vec<_> = records
+        .iter()
+        .map(|one| (one.partition, one.offset, one.key.as_deref(), one.payload.as_ref().map(Vec::len)))
+        .collect();
+    let expected = [
+        (1, 0, Some(&b"key"[..]), None),
+        (1, 1, Some(&[0, 0xff][..]), Some(3)),
+        (1, 2, None, Some(0)),
+        (1, 3, None, Some(2_000_000)),
+    ];
+    assert_eq!(told, expected);
+    let headers = [(kafka::UNREADABLE, ""), ("", ""), ("twice", "a"), ("twice", "")]
+        .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    assert_eq!(records[1].headers, headers);
+    assert_eq!(records[2].headers.len(), 1000);
+    assert!(records[2].timestamp_ms.unwrap() > 0);
+}
+
+#[tokio::test]
+#[should_panic(expected = "refused to take records for")]
+async fn what_the_broker_refuses_is_no_silence() {
+    let servers = stack::kafka();
+    let topic = format!("{}things", kafka::namespace());
+    kafka::create_topic(&servers, &topic, 1, &[("max.message.bytes", "1000")]).await;
+    let large = RawRecord { value: Some(vec![b'z'; 2_000]), ..RawRecord::default() };
+    raw_produce::produce(&servers, &topic, 0, &[large], Compression::None).await;
 }
 
 #[tokio::test]
