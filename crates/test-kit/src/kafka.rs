@@ -41,6 +41,21 @@ pub struct TestRecord {
 }
 
 impl TestRecord {
+    /// A copy of what a client was given.
+    pub fn of(message: &BorrowedMessage<'_>) -> Self {
+        let headers = message
+            .headers()
+            .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            payload: message.payload().map(<[u8]>::to_vec),
+            headers,
+            timestamp_ms: message.timestamp().to_millis(),
+        }
+    }
+
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_slice())
@@ -186,7 +201,7 @@ async fn read_by(config: ClientConfig, topic: &str, limit: Duration, until: Unti
                 "read only {count} records of {topic} in {limit:?} (last error: {last_error:?})"
             );
             match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => records.push(owned(&message)),
+                Some(Ok(message)) => records.push(TestRecord::of(&message)),
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     open.remove(&partition);
                 }
@@ -214,20 +229,6 @@ fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> Vec<i3
         }
         assert!(Instant::now() < deadline, "there is no topic {topic}");
         std::thread::sleep(INTERVAL);
-    }
-}
-
-fn owned(message: &BorrowedMessage<'_>) -> TestRecord {
-    let headers = message
-        .headers()
-        .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());
-    TestRecord {
-        partition: message.partition(),
-        offset: message.offset(),
-        key: message.key().map(<[u8]>::to_vec),
-        payload: message.payload().map(<[u8]>::to_vec),
-        headers,
-        timestamp_ms: message.timestamp().to_millis(),
     }
 }
 
