@@ -14,7 +14,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer as _},
@@ -138,6 +138,66 @@ pub async fn read_uncommitted_to_end(bootstrap: &str, topic: &str) -> Vec<TestRe
     let mut config = consumer(bootstrap, "test-kit");
     config.set("isolation.level", "read_uncommitted");
     read_by(config, topic, LIMIT, Until::End).await
+}
+
+/// Deletes a topic and waits until the broker does not know it any more.
+pub async fn delete_topic(bootstrap: &str, name: &str) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let results = admin.delete_topics(&[name], &options).await;
+    let results = results.unwrap_or_else(|error| panic!("cannot delete topic {name} on {bootstrap}: {error}"));
+    assert!(matches!(results.first(), Some(Ok(_))), "cannot delete topic {name} on {bootstrap}: {results:?}");
+    let topic = name.to_owned();
+    blocking(move || {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let metadata = admin.inner().fetch_metadata(None, LIMIT).unwrap();
+            if !metadata.topics().iter().any(|one| one.name() == topic) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{topic} is still there");
+            std::thread::sleep(INTERVAL);
+        }
+    })
+    .await;
+}
+
+/// Deletes what stands before these offsets, as retention does.
+pub async fn delete_records(bootstrap: &str, topic: &str, before: &[(i32, i64)]) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in before {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).unwrap();
+    }
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let deleted = admin.delete_records(&list, &options).await;
+    deleted.unwrap_or_else(|error| panic!("cannot delete records of {topic} on {bootstrap}: {error}"));
+}
+
+/// The offset that the next record of each partition gets.
+pub async fn ends(bootstrap: &str, topic: &str) -> Vec<(i32, i64)> {
+    let (config, topic) = (consumer(bootstrap, "test-kit"), topic.to_owned());
+    blocking(move || {
+        let deadline = Instant::now() + LIMIT;
+        let consumer: BaseConsumer = config.create().unwrap();
+        let end = |partition| (partition, consumer.fetch_watermarks(&topic, partition, LIMIT).unwrap().1);
+        partitions(&consumer, &topic, deadline).into_iter().map(end).collect()
+    })
+    .await
+}
+
+/// Commits these offsets for a group without members, as an operator does by hand.
+pub async fn commit(bootstrap: &str, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+    let config = consumer(bootstrap, group);
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).unwrap();
+    }
+    blocking(move || {
+        let consumer: BaseConsumer = config.create().unwrap();
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+    })
+    .await;
 }
 
 /// What a group has committed, by partition; -1 where it has committed nothing.

@@ -13,7 +13,9 @@ use super::{
     failure::Failure,
     handler::{AttemptError, Placed},
     letters::Letters,
+    monitoring::Monitoring,
     outcome::{Applied, Outcome, Verdict},
+    rebuild::Rebuild,
     receipt::Replay,
     record::{Record, Subscribed},
     stopwatch::Stopwatch,
@@ -37,6 +39,8 @@ pub(super) struct Engine {
     pub(super) retry: RetryPolicy,
     pub(super) attempt_limit: Duration,
     pub(super) breakers: Breakers,
+    pub(super) monitoring: Monitoring,
+    pub(super) rebuild: Rebuild,
 }
 
 impl Engine {

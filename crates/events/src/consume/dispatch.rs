@@ -10,10 +10,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{
-        Notify,
-        mpsc::{UnboundedReceiver, UnboundedSender},
-    },
+    sync::mpsc::{UnboundedReceiver, UnboundedSender},
     time::{Instant, sleep_until},
 };
 
@@ -26,13 +23,14 @@ use super::{
     notice::{Booked, Notice, Report, Then},
     offset_tracker::OffsetTracker,
     outcome::Outcome,
-    partition::{AssignmentId, Frontier},
+    partition::{Assigned, AssignmentId, Frontier, LogReset},
+    rebuild::Place,
     spread::SpreadHash,
     waiting::Waiting,
     work::Work,
 };
 use crate::{
-    flow::scheduler::Scheduler,
+    flow::{ledger::Ticket, scheduler::Scheduler},
     sabotage::{self, Sabotage},
 };
 
@@ -87,19 +85,16 @@ pub(super) struct Dispatcher {
     hasher: RandomState,
     /// A record was lost: nothing more is handed out, since what is behind it on its key must not overtake it.
     is_broken: bool,
-    broken: Arc<Notify>,
     events: UnboundedSender<Notice>,
     commits: Sender<Vec<Frontier>>,
 }
 
 impl Dispatcher {
-    /// `broken` is told when the engine broke over a record: only another client brings that one again.
     pub(super) fn new(
         mode: Mode,
         order: Order,
         concurrency: usize,
         brake: DeadLetterBrake,
-        broken: Arc<Notify>,
         events: UnboundedSender<Notice>,
         commits: Sender<Vec<Frontier>>,
     ) -> Self {
@@ -120,7 +115,6 @@ impl Dispatcher {
             revocations: Vec::new(),
             hasher: RandomState::new(),
             is_broken: false,
-            broken,
             events,
             commits,
         }
@@ -184,6 +178,7 @@ impl Dispatcher {
                     self.scheduler.push(lane, Work { ticket, record, tries: None });
                 }
             }
+            Notice::LogReset(id, why) => self.begin_log(id, why),
             Notice::Revoked { ids, drain, reply } => {
                 for id in &ids {
                     if let Some(tracker) = self.trackers.get_mut(id) {
@@ -197,6 +192,28 @@ impl Dispatcher {
             Notice::Reports(reports) => reports.into_iter().for_each(|report| self.book(report)),
             Notice::Closed => {}
         }
+    }
+
+    /// A partition's log is another than was handled. What was taken of the old one is handled all the same, and before what the
+    /// new one has of its key.
+    fn begin_log(&mut self, id: AssignmentId, why: LogReset) {
+        let Some(tracker) = self.trackers.get_mut(&id) else { return };
+        tracker.begin_log();
+        let engine = self.mode.engine();
+        let (subscribed, partition) = (&engine.topics[usize::from(tracker.of.topic)], tracker.of.partition);
+        let (group, topic, reason) = (&engine.letters.group, &subscribed.name, why.as_str());
+        let labels =
+            [("group", group.clone()), ("topic", subscribed.spec.name.to_owned()), ("reason", reason.to_owned())];
+        metrics::counter!("kafka_consumer_log_resets_total", &labels).increment(1);
+        let what = why.describe();
+        tracing::error!(
+            group,
+            topic,
+            partition,
+            reason,
+            "{what}; it is handled from where a group without an offset begins"
+        );
+        engine.monitoring.error("log_reset", format!("{group}: {topic}[{partition}]: {what}"));
     }
 
     /// Books what became of a record that was handed out.
@@ -226,12 +243,34 @@ impl Dispatcher {
                     }
                 }
             }
-            Report::Lost { lane } => {
-                self.scheduler.finish(&lane);
-                self.is_broken = true;
-                self.broken.notify_one();
-            }
+            Report::Lost { lane, ticket } => self.lose(lane, ticket),
             Report::BatchEnded => self.batches_out -= 1,
+        }
+    }
+
+    /// The engine broke over a record. Another client takes it again, and all that is behind it; where that did not help, its lane
+    /// stays shut and the others go on.
+    fn lose(&mut self, lane: Lane, ticket: Ticket) {
+        let Some(tracker) = self.trackers.get(&lane.assignment) else { return };
+        let Assigned { topic, partition, .. } = tracker.of;
+        let place = tracker.offset_of(ticket).map(|offset| Place { topic, partition, offset });
+        let engine = Arc::clone(self.mode.engine());
+        let topic = &engine.topics[usize::from(topic)].name;
+        if engine.rebuild.ask("broken", place) {
+            tracing::error!(
+                topic,
+                ?place,
+                "the engine broke over a record; another client takes it and what is behind it again"
+            );
+            self.scheduler.finish(&lane);
+            self.is_broken = true;
+        } else if let Some(place) = place {
+            tracing::error!(
+                topic,
+                ?place,
+                "the engine broke over a record again; its key stays where it is, the others go on"
+            );
+            engine.letters.status.halts(place.stuck(topic));
         }
     }
 

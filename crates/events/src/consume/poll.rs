@@ -2,6 +2,7 @@
 //! can block is made anywhere else.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
@@ -14,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attempt::Engine,
     intake::{Intake, Room},
     notice::Notice,
     partition::Frontier,
@@ -37,6 +39,7 @@ pub(super) struct Poller {
     pub(super) events: UnboundedSender<Notice>,
     pub(super) commits: Receiver<Vec<Frontier>>,
     pub(super) status: ConsumerStatus,
+    pub(super) engine: Arc<Engine>,
     pub(super) most_at_once: usize,
     pub(super) shutdown: CancellationToken,
 }
@@ -48,9 +51,11 @@ impl Poller {
         let context = Arc::clone(self.consumer.context());
         let mut complaints = Complaints::default();
         let mut block = Block::default();
-        while !self.shutdown.is_cancelled() && self.lives() {
+        let mut is_sound = true;
+        while is_sound && !self.shutdown.is_cancelled() && self.lives() {
             self.status.polled();
             self.commit(&context);
+            context.begin_anew(&self.consumer);
             let patience = match context.balance(&self.consumer) {
                 Room::Free => IDLE,
                 Room::Paused => PAUSED,
@@ -65,8 +70,19 @@ impl Poller {
                 // The first poll waits; then what is there already is taken along.
                 match self.consumer.poll(patience.take().unwrap_or(Duration::ZERO)) {
                     None => break,
-                    Some(Ok(message)) => records.extend(context.take(&message, &mut block)),
+                    // Whatever a record holds must not end this thread without a word of where that was.
+                    Some(Ok(message)) => match catch_unwind(AssertUnwindSafe(|| context.take(&message, &mut block))) {
+                        Ok(record) => records.extend(record),
+                        Err(_) => {
+                            let place = context.place(&message);
+                            tracing::error!(?place, "taking a record panicked; another client takes it again");
+                            self.engine.rebuild.ask("panicked", place);
+                            is_sound = false;
+                            break;
+                        }
+                    },
                     Some(Err(error)) => {
+                        context.suspect();
                         complaints.log(&error);
                         break;
                     }

@@ -14,6 +14,7 @@ mod consuming;
 mod dead_letters;
 mod examples;
 mod lag;
+mod log_resets;
 mod outage;
 mod producing;
 mod publishing;

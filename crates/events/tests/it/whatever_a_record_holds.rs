@@ -37,7 +37,10 @@ async fn a_record_whose_headers_cannot_be_read_is_a_dead_letter_and_the_rest_flo
     rig.create_topics().await;
     let names: [&[u8]; 3] = [b"\xff\xfe", b"half a letter \xc3", b"\xed\xa0\x80"];
     let bad = names.map(|name| {
-        good("call-2", vec![header(b"before", b"1"), header(name, b"?"), (b"without".to_vec(), None), header(b"after", b"2")])
+        good(
+            "call-2",
+            vec![header(b"before", b"1"), header(name, b"?"), (b"without".to_vec(), None), header(b"after", b"2")],
+        )
     });
     put(&rig, &[good("call-1", vec![])]).await;
     let first = put(&rig, &bad).await;
@@ -82,7 +85,10 @@ async fn what_looks_strange_and_can_be_read_is_handled() {
         good("call-large", vec![header(b"large", &[7; 400_000])]),
         good("call-twice", vec![header(b"same", b"1"), header(b"same", b"2")]),
         good("call-long-name", vec![header(&[b'n'; 40_000], b"?")]),
-        good("call-noise", vec![header(b"traceparent", b"\xff"), header(b"ce_id", b"\xff\0"), header(b"content-type", b"")]),
+        good(
+            "call-noise",
+            vec![header(b"traceparent", b"\xff"), header(b"ce_id", b"\xff\0"), header(b"content-type", b"")],
+        ),
         no_text,
         no_key,
         empty_key,
@@ -128,6 +134,7 @@ async fn values_that_are_no_event_are_dead_letters_with_their_bytes() {
     wanted.sort();
     assert!(kept == wanted, "the bytes are kept");
     let limit = Duration::from_secs(30);
-    wait_until("all is committed", limit, || async { rig.committed().await.contains(&(0, 1 + values.len() as i64)) }).await;
+    wait_until("all is committed", limit, || async { rig.committed().await.contains(&(0, 1 + values.len() as i64)) })
+        .await;
     worker.stop().await;
 }
