@@ -122,7 +122,9 @@ impl Chunk {
 impl Drop for Chunk {
     /// However it ends: a lane whose end went unheard would be shut for ever.
     fn drop(&mut self) {
-        if let Some((lane, ticket)) = self.current {
+        // Which record of a batch it was is not known: the first is taken for it.
+        let first = self.rest.front().filter(|_| self.is_batch).map(|(lane, work)| (*lane, work.ticket));
+        if let Some((lane, ticket)) = self.current.or(first) {
             let behind = self.take_lane(lane);
             self.reports.push(Report::Back { lane, works: behind, then: Then::Running });
             self.reports.push(Report::Lost { lane, ticket });

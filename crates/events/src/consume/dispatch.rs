@@ -3,7 +3,7 @@
 //! One task owns both, so neither needs a lock; the work itself runs in tasks of its own, several records at once.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::RandomState,
     sync::{Arc, mpsc::Sender},
     time::Duration,
@@ -82,6 +82,8 @@ pub(super) struct Dispatcher {
     gathering: Option<Instant>,
     batches_out: usize,
     revocations: Vec<Revocation>,
+    /// Lanes that have a record over which the engine breaks whatever client brings it: nothing of them is handed out.
+    shut: HashSet<Lane, SpreadHash>,
     hasher: RandomState,
     /// A record was lost: nothing more is handed out, since what is behind it on its key must not overtake it.
     is_broken: bool,
@@ -113,6 +115,7 @@ impl Dispatcher {
             gathering: None,
             batches_out: 0,
             revocations: Vec::new(),
+            shut: HashSet::default(),
             hasher: RandomState::new(),
             is_broken: false,
             events,
@@ -175,6 +178,9 @@ impl Dispatcher {
                     let ticket = tracker.charge(&record);
                     let lane = Lane::of(id, &record, self.order, &self.hasher);
                     let lane = if sabotage::is(Sabotage::NoLanes) { Lane { key: ticket.0, ..lane } } else { lane };
+                    if !self.shut.is_empty() && self.shut.contains(&lane) {
+                        continue;
+                    }
                     self.scheduler.push(lane, Work { ticket, record, tries: None });
                 }
             }
@@ -187,6 +193,7 @@ impl Dispatcher {
                 }
                 self.scheduler.forget(|lane| ids.contains(&lane.assignment));
                 self.waiting.forget(|lane| ids.contains(&lane.assignment));
+                self.shut.retain(|lane| !ids.contains(&lane.assignment));
                 self.revocations.push(Revocation { ids, deadline: Instant::now() + drain, reply });
             }
             Notice::Reports(reports) => reports.into_iter().for_each(|report| self.book(report)),
@@ -262,7 +269,6 @@ impl Dispatcher {
                 ?place,
                 "the engine broke over a record; another client takes it and what is behind it again"
             );
-            self.scheduler.finish(&lane);
             self.is_broken = true;
         } else if let Some(place) = place {
             tracing::error!(
@@ -271,7 +277,10 @@ impl Dispatcher {
                 "the engine broke over a record again; its key stays where it is, the others go on"
             );
             engine.letters.status.halts(place.stuck(topic));
+            self.shut.insert(lane);
+            self.scheduler.forget(|other| *other == lane);
         }
+        self.scheduler.finish(&lane);
     }
 
     fn wake_what_waited(&mut self, now: Instant) {
