@@ -9,7 +9,7 @@ use std::{
 
 use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer as _},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,10 @@ const FULL: Duration = Duration::from_millis(1);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The same complaint of the client is logged once in this time.
 const QUIET: Duration = Duration::from_secs(30);
+
+/// What readiness says where settings leave it to a person where a group begins.
+const NO_BEGINNING: &str = "takes nothing of a partition: the group has no offset there, or one that is not in the log, and \
+     KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the group's offset and restart";
 
 pub(super) struct Poller {
     pub(super) consumer: BaseConsumer<Intake>,
@@ -83,6 +87,9 @@ impl Poller {
                     },
                     Some(Err(error)) => {
                         context.suspect();
+                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+                            self.status.halts(NO_BEGINNING.to_owned());
+                        }
                         complaints.log(&error);
                         break;
                     }

@@ -7,7 +7,7 @@ use events::{
 };
 use test_kit::{broker::Broker, kafka, wait::wait_until};
 
-use crate::support::{LONG, Rig, figure, said};
+use crate::support::{LONG, Rig, Running, figure, said};
 
 /// Events of 17 calls, each with a number of its own.
 async fn send(rig: &Rig, numbers: std::ops::Range<usize>) {
@@ -186,4 +186,35 @@ async fn a_broker_that_is_put_back_and_grows_past_where_it_was_loses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_put_back_between_two_workers_loses_nothing() {
     put_back(false, 60).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_person_decides_nothing_is_taken_and_readiness_says_so() {
+    figure("recorder", &[]);
+    let rig = Rig::with(&test_kit::stack::kafka(), &["--kafka-consumer-auto-offset-reset", "error"]).await;
+    rig.create_topics().await;
+    send(&rig, 0..30).await;
+    let topic = rig.topic(&AI_RESPONSES);
+    let says_so = |status: ConsumerStatus| async move {
+        wait_until("readiness says so", LONG, || async {
+            status.check().is_err_and(|problem| problem.contains("KAFKA_CONSUMER_AUTO_OFFSET_RESET=error"))
+        })
+        .await;
+    };
+    // Nothing committed.
+    let worker = Running::begun(rig.builder("w").build().unwrap());
+    says_so(worker.status.clone().unwrap()).await;
+    worker.stop().await;
+    assert_eq!(rig.effects().await.len(), 0);
+    // As a person decides.
+    let from: Vec<_> = (0..6).map(|partition| (partition, 0)).collect();
+    kafka::commit(&rig.servers(), &rig.group(), &topic, &from).await;
+    let worker = rig.consume("w").await;
+    has_all(&rig, 30).await;
+    assert!(worker.status.as_ref().unwrap().check().is_ok());
+    // Another log under it.
+    make_anew(&rig).await;
+    send(&rig, 30..130).await;
+    says_so(worker.status.clone().unwrap()).await;
+    worker.stop().await;
 }
