@@ -162,7 +162,7 @@ impl Engine {
         if done == Outcome::Skipped
             && let Some(replay) = Replay::of(record, &self.group)
         {
-            let message = format!("no handler of {} takes {event_type}", self.group);
+            let message = format!("no handler of {} takes this event type", self.group);
             self.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
         }
         Verdict::Done(done)
