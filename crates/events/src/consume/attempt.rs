@@ -95,7 +95,7 @@ impl Engine {
         if done == Outcome::Skipped
             && let Some(replay) = Replay::of(record, &self.letters.group)
         {
-            let message = format!("no handler of {} takes {event_type}", self.letters.group);
+            let message = format!("no handler of {} takes this event type", self.letters.group);
             self.letters.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
         }
         Verdict::Done(done)

@@ -36,6 +36,7 @@ mod offset_tracker;
 mod outcome;
 mod partition;
 mod poll;
+mod rebalance;
 mod rebuild;
 mod receipt;
 mod record;

@@ -9,7 +9,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::contract::{codec::Coordinates, headers, topics::TopicSpec};
+use crate::contract::{event::Coordinates, headers, topics::TopicSpec};
 
 /// A topic of this consumer; records name it by its place in the list.
 #[derive(Debug, Clone)]
@@ -120,7 +120,8 @@ impl Record {
     }
 
     pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {
-        Coordinates { topic: &topic.name, partition: self.partition, offset: self.offset }
+        let Self { partition, offset, timestamp_ms, .. } = *self;
+        Coordinates { topic: &topic.name, partition, offset, timestamp_ms }
     }
 
     fn payload_begins(&self) -> usize {

@@ -24,4 +24,5 @@ mod relay_order;
 mod replays;
 mod support;
 mod transactions;
+mod unstorable;
 mod whatever_a_record_holds;
