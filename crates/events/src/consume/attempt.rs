@@ -10,7 +10,7 @@ use tracing::{Instrument, Span};
 use super::{
     breakers::Breakers,
     dead_letter::{self, Failure, Reporter},
-    failure::POSTGRES,
+    error_class::POSTGRES,
     handler::{Applied, AttemptError, Registered},
     lane::{GivenUp, Tries, Work},
     receipt::Replay,
@@ -252,7 +252,7 @@ impl Engine {
             .increment(1);
         let mut tries = self.tries(work, index);
         let first_failed_at = *tries.first_failed_at.get_or_insert_with(Utc::now);
-        let blamed = error.blames().map(|name| self.breakers.failed(index, name));
+        let blamed = error.blames().map(|name| self.breakers.failed(index, name, &error));
         if blamed.is_none() {
             self.breakers.ended(index, |_| false);
         }

@@ -19,7 +19,7 @@ use super::{
     breakers::Breakers,
     builder::{BuildError, ConsumerBuilder, ConsumerParts, NoDatabase},
     dispatch::{Dispatcher, Mode},
-    failure::POSTGRES,
+    error_class::POSTGRES,
     lag::{Board, Watch},
     poll::Poller,
     rebalance::Assignments,
@@ -135,7 +135,7 @@ impl Session {
             names,
             retry: parts.retry,
             attempt_limit: parts.attempt_limit,
-            breakers: Breakers::new(parts.breaker),
+            breakers: Breakers::new(parts.breaker, status.clone()),
             status: status.clone(),
         });
         let mode = match parts.batches.into_iter().next() {

@@ -32,6 +32,7 @@ struct Status {
     dead_letters_refused: AtomicBool,
     brake: Mutex<Option<Braked>>,
     stalled: Mutex<Option<String>>,
+    waits_for: Mutex<Option<String>>,
     release: AtomicBool,
 }
 
@@ -45,6 +46,7 @@ impl Default for ConsumerStatus {
             dead_letters_refused: AtomicBool::new(false),
             brake: Mutex::new(None),
             stalled: Mutex::new(None),
+            waits_for: Mutex::new(None),
             release: AtomicBool::new(false),
         }))
     }
@@ -74,11 +76,15 @@ impl ConsumerStatus {
         if self.0.dead_letters_refused.load(Ordering::Relaxed) {
             return Err("cannot write dead letters; see the log".to_owned());
         }
-        Ok(match self.partitions() {
+        let mut doing = match self.partitions() {
             0 => "stands by: the group's other members have all partitions".to_owned(),
             1 => "takes records of 1 partition".to_owned(),
             count => format!("takes records of {count} partitions"),
-        })
+        };
+        if let Some(what) = &*self.0.waits_for.lock().unwrap_or_else(PoisonError::into_inner) {
+            doing.push_str(&format!("; waits for {what}"));
+        }
+        Ok(doing)
     }
 
     /// How many partitions this worker has.
@@ -124,6 +130,11 @@ impl ConsumerStatus {
 
     pub(super) fn stalls(&self, reason: Option<String>) {
         *self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// An outside system that is away.
+    pub(super) fn waits_for(&self, what: Option<String>) {
+        *self.0.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
     pub(super) fn dead_letters_refused(&self, refused: bool) {

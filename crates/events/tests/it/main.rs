@@ -11,6 +11,8 @@ mod brake;
 mod breaker;
 mod connections;
 mod consuming;
+mod database_changes;
+mod database_errors;
 mod dead_letters;
 mod examples;
 mod lag;
