@@ -1,6 +1,6 @@
 //! A consumer is assembled where its service starts, one line for each handler: reading it shows what the service hears.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rdkafka::error::KafkaError;
 use thiserror::Error;
@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::{
     Consumer,
     batch::{BatchHandler, Batching, RegisteredBatch, WithOutbox},
+    claimants::Claimant,
     claims::MemoryClaims,
     handler::{Handler, Listener, Registered, WithInbox, WithMemory},
     lane::Order,
@@ -34,6 +35,12 @@ pub enum BuildError {
     /// Their inbox claims would be each other's.
     #[error("two handlers are called {0}: their inbox claims would be each other's; rename one")]
     SameName(&'static str),
+    /// Each event would have its effect in one of the two groups.
+    #[error(
+        "{handler} claims events in this inbox for the group {other} already: of each event one of the two groups would find \
+         that it was handled; rename the handler, or have one group"
+    )]
+    NameOfAnotherGroup { handler: &'static str, other: String },
     /// It would skip every record.
     #[error("a consumer without handlers would skip every record; add one with .handle(...) or .listen(...)")]
     NoHandlers,
@@ -66,6 +73,8 @@ pub(super) struct ConsumerParts {
     pub(super) config: KafkaConfig,
     pub(super) group: String,
     pub(super) service: String,
+    /// Where its handlers claim their events.
+    pub(super) inbox: Option<String>,
     pub(super) handlers: Vec<Box<dyn Registered>>,
     pub(super) batches: Vec<(Box<dyn RegisteredBatch>, Batching)>,
     pub(super) order: Order,
@@ -93,6 +102,7 @@ impl ConsumerBuilder<Outbox> {
     /// One handler more; its event's topic is subscribed.
     pub fn handle<H: Handler>(mut self, handler: H) -> Self {
         let outbox = self.database.clone();
+        self.parts.inbox = Some(outbox.place());
         self.parts.handlers.push(Box::new(WithInbox { handler, outbox }));
         self
     }
@@ -100,6 +110,7 @@ impl ConsumerBuilder<Outbox> {
     /// The handler that takes batches; it is alone in its consumer.
     pub fn handle_batches<H: BatchHandler>(mut self, handler: H, batching: Batching) -> Self {
         let outbox = self.database.clone();
+        self.parts.inbox = Some(outbox.place());
         self.parts.batches.push((Box::new(WithOutbox { handler, outbox }), batching));
         self
     }
@@ -111,6 +122,7 @@ impl<D> ConsumerBuilder<D> {
             group: config.topic_names().group(group),
             service: service.to_owned(),
             config,
+            inbox: None,
             handlers: Vec::new(),
             batches: Vec::new(),
             order: Order::default(),
@@ -169,7 +181,8 @@ impl<D> ConsumerBuilder<D> {
     }
 
     /// # Errors
-    /// When two handlers share a name, there is none, or one that takes batches is not alone.
+    /// When two handlers share a name, or one has that of a handler of another group; when there is none, or one that takes batches
+    /// is not alone.
     pub fn build(self) -> Result<Consumer, BuildError> {
         let mut parts = self.parts;
         parts.breaker.probe_limit = parts.attempt_limit;
@@ -185,11 +198,28 @@ impl<D> ConsumerBuilder<D> {
             Some((batches, _)) if batches.topics().is_empty() => return Err(BuildError::NoTopics(batches.name())),
             _ => {}
         }
-        Ok(Consumer { parts, status: ConsumerStatus::default() })
+        let claimants = parts.claimants()?;
+        Ok(Consumer { parts, claimants, status: ConsumerStatus::default() })
     }
 }
 
 impl ConsumerParts {
+    fn claimants(&self) -> Result<Vec<Arc<Claimant>>, BuildError> {
+        let Some(inbox) = &self.inbox else { return Ok(Vec::new()) };
+        let note = |handler| {
+            Claimant::note(inbox, handler, &self.group)
+                .map_err(|other| BuildError::NameOfAnotherGroup { handler, other })
+        };
+        self.claim_as().into_iter().map(note).collect()
+    }
+
+    /// The names that claims in the inbox are made under.
+    pub(super) fn claim_as(&self) -> Vec<&'static str> {
+        let of_handlers =
+            self.handlers.iter().filter(|handler| handler.writes_receipts()).map(|handler| handler.name());
+        of_handlers.chain(self.batches.iter().map(|(batches, _)| batches.name())).collect()
+    }
+
     /// The topics of its handlers, each once.
     pub(super) fn topics(&self) -> Vec<&'static TopicSpec> {
         let of_handlers = self.handlers.iter().map(|handler| handler.topic());

@@ -18,6 +18,7 @@ use super::{
     braking::Braking,
     breakers::Breakers,
     builder::{BuildError, ConsumerBuilder, ConsumerParts, NoDatabase},
+    claimants::Claimant,
     dispatch::{Dispatcher, Mode},
     error_class::POSTGRES,
     lag::{Board, Watch},
@@ -46,6 +47,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Consumer {
     pub(super) parts: ConsumerParts,
+    pub(super) claimants: Vec<Arc<Claimant>>,
     pub(super) status: ConsumerStatus,
 }
 
@@ -71,7 +73,7 @@ impl Consumer {
     /// # Errors
     /// When the settings are refused or the thread cannot be started. An outage of Kafka is waited out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), BuildError> {
-        let Self { parts, status } = self;
+        let Self { parts, claimants: _until_the_end, status } = self;
         // Whoever drops this future without a word must not leave a thread behind that keeps the partitions.
         let shutdown = shutdown.child_token();
         let _stop_the_thread = shutdown.clone().drop_guard();

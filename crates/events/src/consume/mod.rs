@@ -12,6 +12,7 @@ mod braking;
 mod breakers;
 mod builder;
 mod chunk;
+mod claimants;
 mod claims;
 mod consumer;
 mod dead_letter;

@@ -61,6 +61,19 @@ impl Outbox {
         })
     }
 
+    /// Where its tables are, as far as the way there tells: two outboxes of one place have the same.
+    pub(crate) fn place(&self) -> String {
+        let way = self.pool().connect_options();
+        format!(
+            "{}:{}/{} as {} {}",
+            way.get_socket().map_or(way.get_host().into(), |socket| socket.to_string_lossy()),
+            way.get_port(),
+            way.get_database().unwrap_or_default(),
+            way.get_username(),
+            way.get_options().unwrap_or_default()
+        )
+    }
+
     /// The pool behind it, for reads.
     pub fn pool(&self) -> &PgPool {
         self.connections.pool()
