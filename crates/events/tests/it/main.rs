@@ -15,6 +15,7 @@ mod database_changes;
 mod database_errors;
 mod dead_letters;
 mod examples;
+mod inbox_retention;
 mod lag;
 mod outage;
 mod producing;
