@@ -87,10 +87,7 @@ impl Connections {
             let end = "ROLLBACK; SELECT pg_terminate_backend(pg_backend_pid())";
             let _ = raw_sql(end).execute(lease.connection()).await;
         }
-        for _ in 0..self.pool.size() {
-            let Some(idle) = self.pool.try_acquire() else { return };
-            let _ = idle.close().await;
-        }
+        end_idle_sessions(&self.pool).await;
     }
 
     fn take(&self) -> Option<Lease> {
@@ -120,6 +117,14 @@ impl Lease {
 
     pub(super) async fn rollback(self) -> Result<(), sqlx::Error> {
         self.transaction.rollback().await
+    }
+}
+
+/// Ends the sessions of a pool that nobody uses; the pool opens others when it needs them.
+pub async fn end_idle_sessions(pool: &PgPool) {
+    for _ in 0..pool.size() {
+        let Some(idle) = pool.try_acquire() else { return };
+        let _ = idle.close().await;
     }
 }
 

@@ -13,6 +13,7 @@ mod sink;
 mod window;
 
 pub use command::{RelayCommand, RelayCommandError};
+pub use connections::end_idle_sessions;
 pub use outbox::{MIGRATOR, Outbox, PublishError, Tx};
 pub use relay::{Relay, RelayStatus};
 pub use retention::forget;
