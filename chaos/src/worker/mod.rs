@@ -118,7 +118,7 @@ impl App for ChaosWorker {
             )?;
             let consumer =
                 Consumer::builder(config.road.kafka.clone(), NAME, NAME, outbox.clone()).handle(handler).build()?;
-            routes = road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle);
+            routes = road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle)?;
         }
         if config.roles.has(Role::Writer) {
             Writer::open(&config.write_log, config.run, outbox)?.spawn(&lifecycle);

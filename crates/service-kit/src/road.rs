@@ -55,24 +55,25 @@ pub fn run_relay(config: &RoadConfig, service: &'static str, pool: &PgPool, heal
 
 /// Starts a consumer, unless `KAFKA_ENABLED` is off, and keeps its inbox small. Adds the check `consumer`. Returns the routes
 /// by which a person sees what it is doing and takes its brake off; they act on this process alone.
+///
+/// # Errors
+/// `INBOX_RETENTION_DAYS` is shorter than a topic's retention. Where only the broker knows that, the service fails once it tells.
 pub fn run_consumer(
     config: &RoadConfig,
     consumer: Consumer,
     pool: &PgPool,
     health: &Health,
     lifecycle: &Lifecycle,
-) -> Router {
+) -> anyhow::Result<Router> {
     if !config.kafka.kafka_enabled {
-        return Router::new();
+        return Ok(Router::new());
     }
+    let keeper = consumer.inbox_keeper(&config.retention)?;
     let status = consumer.status();
     let routes = http::consumer_routes(status.clone());
     health.register("consumer", move || std::future::ready(status.check()).boxed());
     lifecycle.spawn("consumer", CONSUMER_BUDGET, |stop| async move { Ok(consumer.run(stop).await?) });
-    let (retention, pool) = (config.retention, pool.clone());
-    lifecycle.spawn("inbox-cleanup", RELAY_BUDGET, move |stop| async move {
-        retention.keep_inbox_small(pool, stop).await;
-        Ok(())
-    });
-    routes
+    let pool = pool.clone();
+    lifecycle.spawn("inbox-cleanup", RELAY_BUDGET, move |stop| async move { Ok(keeper.run(pool, stop).await?) });
+    Ok(routes)
 }

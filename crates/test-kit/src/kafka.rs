@@ -11,7 +11,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -82,6 +82,17 @@ pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32, config: 
     match results.into_iter().next() {
         Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {}
         other => panic!("cannot create topic {name} on {bootstrap}: {other:?}"),
+    }
+}
+
+/// Gives a topic these settings, and the broker's own for all others.
+pub async fn alter_topic(bootstrap: &str, name: &str, config: &[(&str, &str)]) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let topic = AlterConfig::new(ResourceSpecifier::Topic(name));
+    let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    for altered in admin.alter_configs([&topic], &options).await.unwrap() {
+        altered.unwrap_or_else(|(_, code)| panic!("cannot alter topic {name} on {bootstrap}: {code}"));
     }
 }
 

@@ -19,7 +19,7 @@ const GUARDED: &str = "guarded";
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Stopped when dropped, its data with it.
+/// Stopped when dropped, its data with it. `postgres` needs no password, every other role has to have one.
 #[derive(Debug)]
 pub struct PrivatePostgres {
     daemon: Daemon,
@@ -73,6 +73,11 @@ impl PrivatePostgres {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
     }
 
+    /// One of its databases as a role sees it.
+    pub fn url_of(&self, role: &str, password: &str, database: &str) -> String {
+        format!("postgres://{role}:{password}@127.0.0.1:{}/{database}", self.port)
+    }
+
     /// As `pg_ctl stop -m immediate`: every session breaks off, nothing is written down, and the next start recovers.
     pub async fn stop_immediately(&mut self) {
         self.daemon.end_by("QUIT", LIMIT).await;
@@ -100,10 +105,8 @@ impl PrivatePostgres {
         // There is nothing to lose yet.
         command.args(["-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
         self.daemon.prepare(command).await;
-        // The first line that fits counts.
-        let rules = self.folder.join("data/pg_hba.conf");
-        let others = fs::read_to_string(&rules).unwrap();
-        fs::write(&rules, format!("host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{others}")).unwrap();
+        let rules = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(self.folder.join("data").join("pg_hba.conf"), rules).unwrap();
     }
 
     fn program(&self, name: &str) -> Command {

@@ -64,7 +64,7 @@ impl App for HealthcorePublisher {
         let mut routes = axum::Router::new();
         if config.roles.has(Role::Worker) {
             let consumer = consumer(&config, &pool)?;
-            routes = routes.merge(road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle));
+            routes = routes.merge(road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle)?);
         }
         if config.roles.has(Role::Api) {
             routes = routes.merge(api::routes(pool));

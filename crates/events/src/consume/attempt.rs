@@ -175,7 +175,7 @@ impl Engine {
             .increment(1);
         let mut tries = self.tries(work, index);
         let first_failed_at = *tries.first_failed_at.get_or_insert_with(Utc::now);
-        let blamed = error.blames().map(|name| self.breakers.failed(index, name));
+        let blamed = error.blames().map(|name| self.breakers.failed(index, name, &error));
         if blamed.is_none() {
             self.breakers.ended(index, |_| false);
         }

@@ -9,6 +9,7 @@ use tracing::{Instrument, Span};
 
 use super::{
     attempt::Engine,
+    error_class::outdates_its_session,
     failure::Failure,
     figures::Figures,
     inbox,
@@ -137,29 +138,42 @@ impl<H: BatchHandler> Loaded for Items<'_, H> {
         Box::pin(async move {
             let items: Vec<_> = which.iter().filter_map(|index| self.items[*index].as_ref()).collect();
             let mut tx = self.of.outbox.begin().await?;
-            let ids: Vec<EventId> = items.iter().map(|(id, ..)| *id).collect();
-            let mut fresh: HashSet<EventId> = inbox::claim_all(&mut tx, H::NAME, &ids).await?;
-            let mut applied = Vec::with_capacity(items.len());
-            let mut batch = Vec::with_capacity(fresh.len());
-            for (id, item, _) in &items {
-                // The second copy of an event within the batch finds its claim gone.
-                let is_fresh = fresh.remove(id);
-                applied.push(if is_fresh { Applied::Now } else { Applied::Before });
-                if is_fresh {
-                    batch.push(item);
-                }
+            let written = self.write(&mut tx, &items).await;
+            match &written {
+                Ok(_) => tx.keep(),
+                Err(error) if outdates_its_session(error) => tx.renew().await,
+                Err(_) => {}
             }
-            if !batch.is_empty() {
-                self.of.handler.apply(&batch, &mut tx).await?;
-            }
-            for ((_, _, replay), applied) in items.iter().zip(&applied) {
-                if let Some(replay) = replay {
-                    tx.publish(replay.receipt(H::NAME, *applied)).await?;
-                }
-            }
-            tx.commit().await?;
-            Ok(applied)
+            written
         })
+    }
+}
+
+impl<H: BatchHandler> Items<'_, H> {
+    /// All that these come to, up to their commit.
+    async fn write(&self, tx: &mut Tx, items: &[&Loadable<H::Item>]) -> Result<Vec<Applied>, HandlerError> {
+        let ids: Vec<EventId> = items.iter().map(|(id, ..)| *id).collect();
+        let mut fresh: HashSet<EventId> = inbox::claim_all(tx, H::NAME, &ids).await?;
+        let mut applied = Vec::with_capacity(items.len());
+        let mut batch = Vec::with_capacity(fresh.len());
+        for (id, item, _) in items {
+            // The second copy of an event within the batch finds its claim gone.
+            let is_fresh = fresh.remove(id);
+            applied.push(if is_fresh { Applied::Now } else { Applied::Before });
+            if is_fresh {
+                batch.push(item);
+            }
+        }
+        if !batch.is_empty() {
+            self.of.handler.apply(&batch, tx).await?;
+        }
+        for ((_, _, replay), applied) in items.iter().zip(&applied) {
+            if let Some(replay) = replay {
+                tx.publish(replay.receipt(H::NAME, *applied)).await?;
+            }
+        }
+        tx.settle().await?;
+        Ok(applied)
     }
 }
 
@@ -262,7 +276,7 @@ impl Run<'_> {
             }
             Err(error) if which.len() > 1 => {
                 match error.blames() {
-                    Some(name) => self.away = engine.breakers.failed(INDEX, name).open,
+                    Some(name) => self.away = engine.breakers.failed(INDEX, name, &error).open,
                     None => engine.breakers.ended(INDEX, |_| false),
                 }
                 let middle = part.start + part.len() / 2;

@@ -9,6 +9,17 @@ pub enum BuildError {
     /// Their inbox claims would be each other's.
     #[error("two handlers are called {0}: their inbox claims would be each other's; rename one")]
     SameName(&'static str),
+    /// Each event would have its effect in one of the two groups.
+    #[error(
+        "{handler} claims events in this inbox for the group {other} already: of each event one of the two groups would find \
+         that it was handled; rename the handler, or have one group"
+    )]
+    NameOfAnotherGroup {
+        /// The handler.
+        handler: &'static str,
+        /// The group that has its name.
+        other: String,
+    },
     /// It would skip every record.
     #[error("a consumer without handlers would skip every record; add one with .handle(...) or .listen(...)")]
     NoHandlers,

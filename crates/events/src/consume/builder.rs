@@ -1,10 +1,11 @@
 //! A consumer is assembled where its service starts, one line for each handler: reading it shows what the service hears.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     batch::{BatchHandler, Batching, WithOutbox},
     build_error::BuildError,
+    claimants::Claimant,
     consumer::{Consumer, ConsumerParts},
     handler::{Handler, Listener, WithInbox, WithMemory},
     lane::Order,
@@ -58,6 +59,7 @@ impl ConsumerBuilder<Outbox> {
     /// One handler more; its event's topic is subscribed.
     pub fn handle<H: Handler>(mut self, handler: H) -> Self {
         let outbox = self.database.clone();
+        self.parts.inbox = Some(outbox.place());
         self.parts.handlers.push(Box::new(WithInbox { handler, outbox }));
         self
     }
@@ -65,6 +67,7 @@ impl ConsumerBuilder<Outbox> {
     /// The handler that takes batches; it is alone in its consumer.
     pub fn handle_batches<H: BatchHandler>(mut self, handler: H, batching: Batching) -> Self {
         let outbox = self.database.clone();
+        self.parts.inbox = Some(outbox.place());
         self.parts.batches.push((Box::new(WithOutbox { handler, outbox }), batching));
         self
     }
@@ -76,6 +79,7 @@ impl<D> ConsumerBuilder<D> {
             group: config.topic_names().group(group),
             service: service.to_owned(),
             config,
+            inbox: None,
             handlers: Vec::new(),
             batches: Vec::new(),
             order: Order::default(),
@@ -134,7 +138,8 @@ impl<D> ConsumerBuilder<D> {
     }
 
     /// # Errors
-    /// When two handlers share a name, there is none, or one that takes batches is not alone.
+    /// When two handlers share a name, or one has that of a handler of another group; when there is none, or one that takes batches
+    /// is not alone.
     pub fn build(self) -> Result<Consumer, BuildError> {
         let mut parts = self.parts;
         parts.breaker.probe_limit = parts.attempt_limit;
@@ -150,6 +155,18 @@ impl<D> ConsumerBuilder<D> {
             Some((batches, _)) if batches.topics().is_empty() => return Err(BuildError::NoTopics(batches.name())),
             _ => {}
         }
-        Ok(Consumer { parts, status: ConsumerStatus::default() })
+        let claimants = parts.claimants()?;
+        Ok(Consumer { parts, claimants, status: ConsumerStatus::default() })
+    }
+}
+
+impl ConsumerParts {
+    fn claimants(&self) -> Result<Vec<Arc<Claimant>>, BuildError> {
+        let Some(inbox) = &self.inbox else { return Ok(Vec::new()) };
+        let note = |handler| {
+            Claimant::note(inbox, handler, &self.group)
+                .map_err(|other| BuildError::NameOfAnotherGroup { handler, other })
+        };
+        self.claim_as().into_iter().map(note).collect()
     }
 }

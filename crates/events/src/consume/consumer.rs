@@ -15,6 +15,7 @@ use super::{
     attempt::Engine,
     batch::{Batches, Batching, RegisteredBatch},
     build_error::BuildError,
+    claimants::Claimant,
     dead_letter_brake::DeadLetterBrake,
     dependency_breakers::Breakers,
     dispatch::{Dispatcher, Mode},
@@ -52,6 +53,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Consumer {
     pub(super) parts: ConsumerParts,
+    pub(super) claimants: Vec<Arc<Claimant>>,
     pub(super) status: ConsumerStatus,
 }
 
@@ -66,7 +68,7 @@ impl Consumer {
     /// # Errors
     /// When the settings are refused or the thread cannot be started. An outage of Kafka is waited out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), BuildError> {
-        let Self { parts, status } = self;
+        let Self { parts, claimants: _until_the_end, status } = self;
         // Whoever drops this future without a word must not leave a thread behind that keeps the partitions.
         let shutdown = shutdown.child_token();
         let _stop_the_thread = shutdown.clone().drop_guard();
@@ -101,6 +103,8 @@ pub(super) struct ConsumerParts {
     pub(super) brake: BrakePolicy,
     pub(super) cool_down: Duration,
     pub(super) stall_limit: Duration,
+    /// Where its inbox is; `None` without a database.
+    pub(super) inbox: Option<String>,
 }
 
 impl fmt::Debug for ConsumerParts {
@@ -110,6 +114,13 @@ impl fmt::Debug for ConsumerParts {
 }
 
 impl ConsumerParts {
+    /// The names that claims in the inbox are made under.
+    pub(super) fn claim_as(&self) -> Vec<&'static str> {
+        let of_handlers =
+            self.handlers.iter().filter(|handler| handler.writes_receipts()).map(|handler| handler.name());
+        of_handlers.chain(self.batches.iter().map(|(batches, _)| batches.name())).collect()
+    }
+
     /// The topics of its handlers, each once.
     pub(super) fn topics(&self) -> Vec<&'static TopicSpec> {
         let of_handlers = self.handlers.iter().map(|handler| handler.topic());
@@ -171,7 +182,7 @@ impl Session {
             letters,
             retry: parts.retry,
             attempt_limit: parts.attempt_limit,
-            breakers: Breakers::new(parts.breaker),
+            breakers: Breakers::new(parts.breaker, status.clone()),
         });
         let mode = match parts.batches.into_iter().next() {
             None => Mode::Each(engine),

@@ -1,6 +1,7 @@
 //! The breakers of a consumer, one for each outside system that a handler ever blamed, and who needs which.
 
 use std::{
+    mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -8,7 +9,14 @@ use std::{
     time::Instant,
 };
 
-use crate::flow::breaker::{Breaker, BreakerPolicy, Permit};
+use super::{
+    error_class::{POSTGRES, state_of},
+    status::ConsumerStatus,
+};
+use crate::flow::{
+    breaker::{Breaker, BreakerPolicy, Permit},
+    error::{HandlerError, chain},
+};
 
 struct Entry {
     name: Arc<str>,
@@ -17,6 +25,8 @@ struct Entry {
     needed_by: Vec<usize>,
     /// How often it answered anybody since it first failed.
     answers: u64,
+    /// The SQLSTATE of its last failure, where it is the database.
+    state: Option<String>,
 }
 
 /// What a failure of an outside system comes to.
@@ -35,14 +45,16 @@ impl Entry {
 
 pub(super) struct Breakers {
     policy: BreakerPolicy,
+    /// Told what is waited for.
+    status: ConsumerStatus,
     entries: Mutex<Vec<Entry>>,
     /// Whether any system failed lately: while none did, nobody looks further.
     troubled: AtomicBool,
 }
 
 impl Breakers {
-    pub(super) fn new(policy: BreakerPolicy) -> Self {
-        Self { policy, entries: Mutex::default(), troubled: AtomicBool::new(false) }
+    pub(super) fn new(policy: BreakerPolicy, status: ConsumerStatus) -> Self {
+        Self { policy, status, entries: Mutex::default(), troubled: AtomicBool::new(false) }
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -82,9 +94,11 @@ impl Breakers {
         }
         let now = Instant::now();
         let mut entries = self.entries();
+        let mut is_back = false;
         for entry in entries.iter_mut().filter(|entry| entry.needed_by.contains(&handler)) {
             if proves(&entry.name) {
                 if !entry.breaker.is_closed() {
+                    is_back = true;
                     tracing::info!(dependency = &*entry.name, "is back; what waited for it goes on");
                 }
                 entry.breaker.succeeded();
@@ -96,15 +110,18 @@ impl Breakers {
         }
         let troubled = entries.iter().any(|entry| entry.breaker.is_troubled());
         self.troubled.store(troubled, Ordering::Relaxed);
+        if is_back {
+            self.tell_what_is_waited_for(&entries);
+        }
     }
 
-    /// The handler blames this system.
-    pub(super) fn failed(&self, handler: usize, name: &str) -> Blamed {
+    /// The handler blames this system for an error.
+    pub(super) fn failed(&self, handler: usize, name: &str, error: &HandlerError) -> Blamed {
         self.troubled.store(true, Ordering::Relaxed);
         let mut entries = self.entries();
         let index = entries.iter().position(|entry| *entry.name == *name).unwrap_or_else(|| {
             let breaker = Breaker::new(self.policy);
-            entries.push(Entry { name: name.into(), breaker, needed_by: Vec::new(), answers: 0 });
+            entries.push(Entry { name: name.into(), breaker, needed_by: Vec::new(), answers: 0, state: None });
             entries.len() - 1
         });
         let entry = &mut entries[index];
@@ -113,11 +130,35 @@ impl Breakers {
         }
         let was_closed = entry.breaker.is_closed();
         let open = entry.breaker.failed(Instant::now());
-        if open && was_closed {
-            tracing::warn!(dependency = name, "is away; what needs it waits, and one record at a time asks for it");
+        let is_new = mem::replace(&mut entry.state, state_of(error).map(str::to_owned)).as_deref() != state_of(error);
+        // Its cause can change while it is away: first the session was ended, then the role is not let in.
+        let to_be_told = open && (was_closed || is_new);
+        if to_be_told {
+            let error = chain(error);
+            tracing::warn!(
+                dependency = name,
+                error,
+                "is away; what needs it waits, and one record at a time asks for it"
+            );
         }
         entry.tell();
-        Blamed { open: open.then(|| Arc::clone(&entry.name)), answers: entry.answers }
+        let blamed = Blamed { open: open.then(|| Arc::clone(&entry.name)), answers: entry.answers };
+        if to_be_told {
+            self.tell_what_is_waited_for(&entries);
+        }
+        blamed
+    }
+
+    /// For readiness, which is open to everybody: the log has the hosts.
+    fn tell_what_is_waited_for(&self, entries: &[Entry]) {
+        let away = entries.iter().filter(|entry| !entry.breaker.is_closed());
+        let told = away.map(|entry| match &entry.state {
+            Some(state) => format!("{POSTGRES}, which refuses with SQLSTATE {state}"),
+            None if *entry.name == *POSTGRES => POSTGRES.to_owned(),
+            None => "an outside system that is away".to_owned(),
+        });
+        let told: Vec<String> = told.collect();
+        self.status.waits_for((!told.is_empty()).then(|| told.join(" and ")));
     }
 
     /// When somebody may ask for it again; `None` when everybody may.

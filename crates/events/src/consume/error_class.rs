@@ -1,6 +1,10 @@
-//! Failures of the libraries that handlers call, as what the engine makes of them: an outside system that is away, a limit
-//! that was passed, a collision that the next attempt will not see, or a refusal.
+//! Errors of the libraries that handlers call, as what the engine makes of them: an outside system that is away, a limit
+//! that was passed, a collision that the next attempt will not see, or a refusal. `sqlstate` has what the database's own
+//! errors say.
 
+use std::{error::Error, iter::successors};
+
+use super::sqlstate::{self, DatabaseSays, Session};
 use crate::{
     flow::error::{Cause, HandlerError},
     publish::PublishError,
@@ -11,13 +15,75 @@ pub(super) const POSTGRES: &str = "postgres";
 
 impl From<sqlx::Error> for HandlerError {
     fn from(error: sqlx::Error) -> Self {
-        if is_outage(&error) {
-            return Self::dependency(POSTGRES, DatabaseFailure::new(error));
+        let (says, failure) = (database_says(&error), DatabaseFailure::new(error));
+        match says {
+            DatabaseSays::Away => Self::dependency(POSTGRES, failure),
+            DatabaseSays::Slow => Self::timeout_of(POSTGRES, failure),
+            DatabaseSays::Collision => Self::retry(failure),
+            DatabaseSays::Refused => Self::reject("database_refused", failure),
         }
-        if is_collision(&error) {
-            return Self::retry(DatabaseFailure::new(error));
+    }
+}
+
+/// What an error of the database, or of the way to it, says: whether trying again can help, and when.
+pub fn database_says(error: &sqlx::Error) -> DatabaseSays {
+    use sqlx::Error;
+    match error {
+        Error::Database(refusal) => sqlstate::read(&refusal.code().unwrap_or_default()).0,
+        // Away, or overrun by our own wish for connections.
+        Error::Io(_)
+        | Error::Tls(_)
+        | Error::Protocol(_)
+        | Error::PoolTimedOut
+        | Error::PoolClosed
+        | Error::WorkerCrashed
+        | Error::BeginFailed => DatabaseSays::Away,
+        // How it is reached is wrong, as for every record: a certificate or a password file is being replaced.
+        Error::Configuration(_) | Error::Migrate(_) => DatabaseSays::Away,
+        // The schema is not the one that this build was made for.
+        Error::TypeNotFound { .. }
+        | Error::ColumnIndexOutOfBounds { .. }
+        | Error::ColumnNotFound(_)
+        | Error::ColumnDecode { .. }
+        | Error::Decode(_) => DatabaseSays::Away,
+        // As with a row that is pointed at: it may come with an event of another key.
+        Error::RowNotFound => DatabaseSays::Collision,
+        // The value, or the statement that it makes.
+        Error::Encode(_) | Error::InvalidArgument(_) | Error::AnyDriverError(_) | Error::InvalidSavePointStatement => {
+            DatabaseSays::Refused
         }
-        Self::reject("database_refused", DatabaseFailure::new(error))
+        // Of a driver to come: what is not known is no reason to give up a record.
+        _ => DatabaseSays::Away,
+    }
+}
+
+/// Whether the session that gave this error is of no use any more: it answers so until it is ended, and so do all that were
+/// there when the schema was changed, or the server became a standby.
+pub fn is_outdated(error: &(dyn Error + 'static)) -> bool {
+    let is_such = |state: &str| sqlstate::read(state).1 == Session::Outdated;
+    let mut causes = successors(Some(error), |error| Error::source(*error));
+    causes.any(|error| {
+        if let Some(failure) = error.downcast_ref::<DatabaseFailure>() {
+            return failure.state.as_deref().is_some_and(is_such);
+        }
+        let refusal = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        refusal.and_then(|refusal| refusal.code()).is_some_and(|state| is_such(&state))
+    })
+}
+
+/// The same of what a handler answered.
+pub(super) fn outdates_its_session(error: &HandlerError) -> bool {
+    is_outdated(&**cause_of(error))
+}
+
+/// The SQLSTATE behind a failure, where the database gave one.
+pub(super) fn state_of(error: &HandlerError) -> Option<&str> {
+    cause_of(error).downcast_ref::<DatabaseFailure>()?.state.as_deref()
+}
+
+fn cause_of(error: &HandlerError) -> &Cause {
+    match error {
+        HandlerError::Retry { source, .. } | HandlerError::Reject { source, .. } => source,
     }
 }
 
@@ -31,18 +97,25 @@ impl From<PublishError> for HandlerError {
 }
 
 impl From<reqwest::Error> for HandlerError {
-    /// The dependency is the URL's host. An answer of 5xx, 408 or 429 is an outage, every other refusal is one of this event;
-    /// the URL's path, which may name a person, is told nowhere.
+    /// The dependency is the URL's host. An answer of 5xx is an outage, and so is one that every event would get: a key that was
+    /// rotated (401, 403, 407), nothing left to spend (402), too much at once (408, 425, 429). Every other refusal is one of
+    /// this event; the URL's path, which may name a person, is told nowhere.
     fn from(error: reqwest::Error) -> Self {
         let host = error.url().and_then(|url| url.host_str()).unwrap_or("http").to_owned();
         let status = error.status();
         let (timeout, request) = (error.is_timeout(), error.is_connect() || error.is_request() || error.is_body());
         let error = error.without_url();
         match status {
-            Some(code) if code.is_server_error() || code == 408 || code == 429 => Self::dependency(host, error),
+            Some(code) if code.is_server_error() || [401, 402, 403, 407, 408, 425, 429].contains(&code.as_u16()) => {
+                Self::dependency(host, error)
+            }
             Some(_) => Self::reject("http_refused", error),
             None if timeout => Self::timeout_of(host, error),
             None if request => Self::dependency(host, error),
+            // A body that breaks off is a failure to decode, too; one that is whole and no JSON says so.
+            None if error.is_decode() && !error.source().is_some_and(|cause| cause.is::<serde_json::Error>()) => {
+                Self::dependency(host, error)
+            }
             // What came is not what was asked for. Why is told in the words of serde, which quote what came.
             None if error.is_decode() => Self::reject("http_unusable", "the answer does not have the expected form"),
             None => Self::reject("http_unusable", error),
@@ -50,49 +123,39 @@ impl From<reqwest::Error> for HandlerError {
     }
 }
 
-/// A database that is away, and one that refuses: the classes of SQLSTATE that say "not now".
-fn is_outage(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(refusal) => refusal.code().is_some_and(|code| {
-            // 08 connection, 53 resources, 57P0x shutdown, 58 system, 25006 a standby after a fail-over.
-            ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) || code == "25006"
-        }),
-        _ => false,
-    }
-}
-
-/// Deadlocks and serialisation failures, lock and statement time-outs, and a unique row that another transaction wrote in
-/// between: nobody's outage, and seen differently by the next attempt.
-fn is_collision(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|refusal| refusal.code());
-    code.is_some_and(|code| code.starts_with("40") || ["55P03", "57014", "23505"].contains(&&*code))
-}
-
 /// PostgreSQL quotes the offending row in a detail, which sqlx does not show; its message can quote a value too. What may
 /// be told is the state, the table and the constraint.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct DatabaseFailure(String);
+#[error("{text}")]
+struct DatabaseFailure {
+    text: String,
+    state: Option<String>,
+}
 
 impl DatabaseFailure {
     fn new(error: sqlx::Error) -> Self {
         let Some(refusal) = error.as_database_error() else {
-            return Self(error.to_string());
+            return Self { text: without_values(&error), state: None };
         };
-        let mut text = format!("the database refused with SQLSTATE {}", refusal.code().unwrap_or_default());
+        let state = refusal.code().unwrap_or_default().into_owned();
+        let mut text = format!("the database refused with SQLSTATE {state}");
         for (what, name) in [("table", refusal.table()), ("constraint", refusal.constraint())] {
             if let Some(name) = name {
                 text.push_str(&format!(", {what} {name}"));
             }
         }
-        Self(text)
+        Self { text, state: Some(state) }
+    }
+}
+
+/// What the driver says, less what quotes a value or the way to the database.
+fn without_values(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::ColumnDecode { index, .. } => format!("column {index} is not of the type that is expected"),
+        sqlx::Error::Decode(_) => "a value is not of the type that is expected".to_owned(),
+        sqlx::Error::Encode(_) => "a value cannot be handed to the database".to_owned(),
+        sqlx::Error::Configuration(_) => "the database cannot be reached as it is set".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -130,6 +193,12 @@ mod tests {
         assert_eq!((busy.category(), busy.blames().map(|name| &**name)), (Category::Dependency, Some("127.0.0.1")));
         let hung_up = outcome(None).await;
         assert_eq!(hung_up.category(), Category::Dependency);
+        let broke_off = outcome(Some("HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n1")).await;
+        assert_eq!(broke_off.category(), Category::Dependency, "{broke_off}");
+        for status in ["401 Who", "402 Pay", "403 Not you", "407 Who", "425 Early", "429 Slowly"] {
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            assert_eq!(outcome(Some(answer.leak())).await.category(), Category::Dependency, "{status}");
+        }
         let unknown = outcome(Some("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n")).await;
         assert_eq!((unknown.category(), unknown.code()), (Category::Processing, "http_refused"));
         let nonsense = outcome(Some("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n\"jane\"")).await;

@@ -5,7 +5,10 @@ use std::{fmt, future::Future, mem};
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
-use super::{figures::Figures, inbox, memory_claims::MemoryClaims, outcome::Applied, receipt::Replay, record::Record};
+use super::{
+    error_class::outdates_its_session, figures::Figures, inbox, memory_claims::MemoryClaims, outcome::Applied,
+    receipt::Replay, record::Record,
+};
 use crate::{
     contract::{
         codec::{DecodeError, Opened},
@@ -14,7 +17,7 @@ use crate::{
         topics::TopicSpec,
     },
     flow::error::{Category, HandlerError},
-    publish::Outbox,
+    publish::{Outbox, Tx},
 };
 
 /// An event as a handler gets it.
@@ -91,7 +94,7 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         event: &Received<Self::Event>,
         plan: Self::Plan,
-        tx: &mut crate::publish::Tx,
+        tx: &mut Tx,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
@@ -203,23 +206,50 @@ impl<H: Handler> Registered for WithInbox<H> {
             let mut tx = self.outbox.begin().await?;
             tx.caused_by(event.id, event.metadata.correlation_id.as_deref());
             tx.tell_trace().await?;
-            let fresh = plan.is_some() && inbox::claim(&mut tx, H::NAME, event.id).await?;
-            let applied = match plan {
-                Some(plan) if fresh => {
-                    self.handler.apply(&event, plan, &mut tx).await?;
-                    Applied::Now
+            match self.write(&mut tx, &event, plan, replay).await {
+                Ok(Applied::Before) if replay.is_none() => {
+                    tx.rollback().await?;
+                    Ok(Applied::Before)
                 }
-                _ => Applied::Before,
-            };
-            if let Some(replay) = replay {
-                tx.publish(replay.receipt(H::NAME, applied)).await?;
-            } else if applied == Applied::Before {
-                tx.rollback().await?;
-                return Ok(applied);
+                Ok(applied) => {
+                    tx.keep();
+                    Ok(applied)
+                }
+                Err(error) => {
+                    if outdates_its_session(&error) {
+                        tx.renew().await;
+                    }
+                    Err(error.into())
+                }
             }
-            tx.commit().await?;
-            Ok(applied)
         })
+    }
+}
+
+impl<H: Handler> WithInbox<H> {
+    /// All that an event comes to, up to its commit; without one where nothing was written.
+    async fn write(
+        &self,
+        tx: &mut Tx,
+        event: &Received<H::Event>,
+        plan: Option<H::Plan>,
+        replay: Option<&Replay>,
+    ) -> Result<Applied, HandlerError> {
+        let fresh = plan.is_some() && inbox::claim(tx, H::NAME, event.id).await?;
+        let applied = match plan {
+            Some(plan) if fresh => {
+                self.handler.apply(event, plan, tx).await?;
+                Applied::Now
+            }
+            _ => Applied::Before,
+        };
+        if let Some(replay) = replay {
+            tx.publish(replay.receipt(H::NAME, applied)).await?;
+        } else if applied == Applied::Before {
+            return Ok(applied);
+        }
+        tx.settle().await?;
+        Ok(applied)
     }
 }
 

@@ -62,18 +62,20 @@ pub(super) async fn is_claimed(pool: &PgPool, consumer: &str, event: EventId) ->
         .await
 }
 
-/// Forgets claims that are older than `age`, which must be longer than any topic keeps its records. Small batches, so
-/// that no lock is held for long. Returns how many were forgotten.
-pub async fn forget_before(pool: &PgPool, age: Duration) -> Result<u64, sqlx::Error> {
+/// Forgets claims of these consumers that are older than `age`, which must be longer than their topics hold a record. Small
+/// batches, so that no lock is held for long. Returns how many were forgotten.
+pub(super) async fn forget_before(pool: &PgPool, consumers: &[&str], age: Duration) -> Result<u64, sqlx::Error> {
     const BATCH: i64 = 5_000;
     let mut forgotten = 0;
     loop {
         let batch = sqlx::query(
             "DELETE FROM inbox WHERE ctid = ANY (ARRAY(
-                 SELECT ctid FROM inbox WHERE handled_at < clock_timestamp() - make_interval(secs => $1) LIMIT $2))",
+                 SELECT ctid FROM inbox
+                 WHERE handled_at < clock_timestamp() - make_interval(secs => $1) AND consumer = ANY ($3) LIMIT $2))",
         )
         .bind(age.as_secs_f64())
         .bind(BATCH)
+        .bind(consumers)
         .execute(pool)
         .await?
         .rows_affected();

@@ -33,6 +33,7 @@ struct Status {
     brake: Mutex<Option<Braked>>,
     stalled: Mutex<Option<String>>,
     halted: Mutex<Option<String>>,
+    waits_for: Mutex<Option<String>>,
     release: AtomicBool,
 }
 
@@ -47,6 +48,7 @@ impl Default for ConsumerStatus {
             brake: Mutex::new(None),
             stalled: Mutex::new(None),
             halted: Mutex::new(None),
+            waits_for: Mutex::new(None),
             release: AtomicBool::new(false),
         }))
     }
@@ -76,11 +78,15 @@ impl ConsumerStatus {
         if self.0.dead_letters_refused.load(Ordering::Relaxed) {
             return Err("cannot write dead letters; see the log".to_owned());
         }
-        Ok(match self.partitions() {
+        let mut doing = match self.partitions() {
             0 => "stands by: the group's other members have all partitions".to_owned(),
             1 => "takes records of 1 partition".to_owned(),
             count => format!("takes records of {count} partitions"),
-        })
+        };
+        if let Some(what) = &*self.0.waits_for.lock().unwrap_or_else(PoisonError::into_inner) {
+            doing.push_str(&format!("; waits for {what}"));
+        }
+        Ok(doing)
     }
 
     /// How many partitions this worker has.
@@ -136,6 +142,11 @@ impl ConsumerStatus {
 
     pub(super) fn stalls(&self, reason: Option<String>) {
         *self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// An outside system that is away.
+    pub(super) fn waits_for(&self, what: Option<String>) {
+        *self.0.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
     pub(super) fn dead_letters_refused(&self, refused: bool) {

@@ -76,6 +76,7 @@ pub const ROAD: &[Metric] = &[
     gauge("kafka_consumer_brake", &["group"], "1 while the brake is on: too many records became dead letters"),
     counter("handler_failures_total", &["handler", "category"], "Failed attempts"),
     counter("inbox_duplicates_total", &["handler"], "Events that had been handled before"),
+    gauge("inbox_retention_seconds", &["group"], "For how long claims are kept; infinite while none is forgotten"),
     counter("dead_letters_total", &["handler", "category"], "Dead letters that were written and acknowledged"),
     counter("dead_letter_failures_total", &["group"], "Attempts to write a dead letter that failed"),
     gauge("breaker_state", &["dependency"], "0 closed, 1 half-open, 2 open: the outside system is away"),

@@ -5,6 +5,7 @@ pub mod admin;
 pub(crate) mod client;
 pub mod config;
 mod delivery;
+pub mod lifetime;
 pub mod metrics;
 mod out_record;
 pub mod producer;

@@ -50,8 +50,10 @@ impl Connections {
 
     pub(super) async fn begin(&self) -> Result<Lease, sqlx::Error> {
         while let Some(mut lease) = self.take() {
-            // Begun anew, so that its time is that of now. The connection may have died; then its like may have, too.
-            if raw_sql("ROLLBACK AND CHAIN").execute(lease.connection()).await.is_ok() {
+            // Begun anew, so that its time is that of now, and not by `AND CHAIN`, which would hand on what the transaction
+            // before had set for itself: read only, an isolation level. The connection may have died; then its like may
+            // have, too.
+            if raw_sql("ROLLBACK; BEGIN").execute(lease.connection()).await.is_ok() {
                 return Ok(lease);
             }
         }
@@ -69,12 +71,23 @@ impl Connections {
         Ok(Lease { transaction, since: Instant::now() })
     }
 
-    /// Ends a transaction. The server answers a COMMIT well even where it rolls back because a statement had failed and
+    /// Makes the transaction's work stand; [`Self::keep`] goes with it. The server answers a COMMIT well even where it rolls back because a statement had failed and
     /// its error went unheard; any other statement it refuses then, so one goes before.
-    pub(super) async fn commit(&self, mut lease: Lease) -> Result<(), sqlx::Error> {
-        raw_sql("SELECT; COMMIT AND CHAIN").execute(lease.connection()).await?;
-        self.keep(lease);
-        Ok(())
+    ///
+    /// `AND CHAIN` outside of a transaction is an error, so that one that was ended by hand is heard of.
+    pub(super) async fn commit(lease: &mut Lease) -> Result<(), sqlx::Error> {
+        raw_sql("SELECT; COMMIT AND CHAIN").execute(lease.connection()).await.map(|_| ())
+    }
+
+    /// Ends this connection, which is of no use any more, and all that nobody uses: each of them would give the same error.
+    pub(super) async fn renew(&self, lease: Lease) {
+        let kept = self.kept.lock().map(|mut kept| mem::take(&mut kept.idle)).unwrap_or_default();
+        for mut lease in kept.into_iter().map(|(lease, _)| lease).chain([lease]) {
+            // The driver closes none that is within a transaction; the server does, and the pool's test of it fails.
+            let end = "ROLLBACK; SELECT pg_terminate_backend(pg_backend_pid())";
+            let _ = raw_sql(end).execute(lease.connection()).await;
+        }
+        end_idle_sessions(&self.pool).await;
     }
 
     fn take(&self) -> Option<Lease> {
@@ -83,7 +96,7 @@ impl Connections {
     }
 
     /// Keeps a connection at hand, unless the pool has a better use for it.
-    fn keep(&self, lease: Lease) {
+    pub(super) fn keep(&self, lease: Lease) {
         let others_may_wait =
             self.pool.num_idle() == 0 && self.pool.size() >= self.pool.options().get_max_connections();
         if others_may_wait || self.pool.is_closed() || lease.since.elapsed() > AWAY {
@@ -104,6 +117,14 @@ impl Lease {
 
     pub(super) async fn rollback(self) -> Result<(), sqlx::Error> {
         self.transaction.rollback().await
+    }
+}
+
+/// Ends the sessions of a pool that nobody uses; the pool opens others when it needs them.
+pub async fn end_idle_sessions(pool: &PgPool) {
+    for _ in 0..pool.size() {
+        let Some(idle) = pool.try_acquire() else { return };
+        let _ = idle.close().await;
     }
 }
 

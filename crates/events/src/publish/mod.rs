@@ -15,6 +15,7 @@ mod sink;
 mod window;
 
 pub use command::{RelayCommand, RelayCommandError};
+pub use connections::end_idle_sessions;
 pub use outbox::{MIGRATOR, Outbox, PublishError, Tx};
 pub use relay::Relay;
 pub use relay_status::RelayStatus;

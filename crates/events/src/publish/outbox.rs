@@ -61,6 +61,19 @@ impl Outbox {
         })
     }
 
+    /// Where its tables are, as far as the way there tells: two outboxes of one place have the same.
+    pub(crate) fn place(&self) -> String {
+        let way = self.pool().connect_options();
+        format!(
+            "{}:{}/{} as {} {}",
+            way.get_socket().map_or(way.get_host().into(), |socket| socket.to_string_lossy()),
+            way.get_port(),
+            way.get_database().unwrap_or_default(),
+            way.get_username(),
+            way.get_options().unwrap_or_default()
+        )
+    }
+
     /// The pool behind it, for reads.
     pub fn pool(&self) -> &PgPool {
         self.connections.pool()
@@ -84,6 +97,11 @@ impl fmt::Debug for Tx {
 
 impl Tx {
     /// The connection, for the transaction's own statements.
+    ///
+    /// The next transaction has it too, and begins as the session's defaults say: nothing is left of `SET TRANSACTION`, `SET
+    /// LOCAL`, `set_config(…, true)`, `pg_advisory_xact_lock`, a cursor, a temporary table `ON COMMIT DROP`. What is made for
+    /// the session stays with it, as with every pool, and is yours to take back: `SET`, `SET ROLE`, `pg_advisory_lock`,
+    /// `LISTEN`, `PREPARE`, a cursor `WITH HOLD`, any other temporary table. `COMMIT` and `ROLLBACK` are not for you to say.
     pub fn connection(&mut self) -> &mut PgConnection {
         self.lease.connection()
     }
@@ -167,8 +185,26 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses, also because a statement had failed before and nobody minded: then nothing was written.
-    pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.connections.commit(self.lease).await
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.settle().await?;
+        self.keep();
+        Ok(())
+    }
+
+    /// The first half of a commit: what was written stands. After an error the transaction is there still, to be dropped or
+    /// renewed.
+    pub(crate) async fn settle(&mut self) -> Result<(), sqlx::Error> {
+        Connections::commit(&mut self.lease).await
+    }
+
+    /// The second half: its connection is for the next.
+    pub(crate) fn keep(self) {
+        self.connections.keep(self.lease);
+    }
+
+    /// Undoes it, and ends its connection, which is of no use any more, and those at hand, which are as old.
+    pub(crate) async fn renew(self) {
+        self.connections.renew(self.lease).await;
     }
 
     /// Undoes it.

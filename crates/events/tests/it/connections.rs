@@ -121,3 +121,105 @@ async fn a_commit_after_a_failure_that_went_unheard_is_refused() {
     assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "25P02");
     all_are_back(&rig, rig.pool()).await;
 }
+
+/// What one transaction may do, and what the next sees of it.
+const LEFT: [(&str, &str, &str); 11] = [
+    ("SET TRANSACTION READ ONLY", "SHOW transaction_read_only", "off"),
+    ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SHOW transaction_isolation", "read committed"),
+    ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SHOW transaction_isolation", "read committed"),
+    ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE", "SHOW transaction_deferrable", "off"),
+    ("SET LOCAL statement_timeout = '1s'", "SHOW statement_timeout", "0"),
+    ("SET LOCAL search_path = pg_catalog", "SHOW search_path", "\"$user\", public"),
+    ("SET LOCAL ROLE pg_monitor", "SELECT current_user::text", "postgres"),
+    (
+        "SELECT set_config('switchboard.traceparent', '1', true)",
+        "SELECT current_setting('switchboard.traceparent', true)",
+        "",
+    ),
+    (
+        "CREATE TEMP TABLE left_over () ON COMMIT DROP",
+        "SELECT count(*)::text FROM pg_class WHERE relname = 'left_over'",
+        "0",
+    ),
+    (
+        "SELECT pg_advisory_xact_lock(42)",
+        "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()",
+        "0",
+    ),
+    ("DECLARE left_over CURSOR FOR SELECT 1", "SELECT count(*)::text FROM pg_cursors WHERE name = 'left_over'", "0"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_transaction_set_for_itself_is_not_the_next_ones() {
+    let rig = Rig::new().await;
+    let mut wrong = Vec::new();
+    for (done, asked, expected) in LEFT {
+        let mut tx = rig.outbox.begin().await.unwrap();
+        let first = backend_of(&rig, &mut tx).await;
+        sqlx::raw_sql(done).execute(tx.connection()).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = rig.outbox.begin().await.unwrap();
+        let found: String = sqlx::query_scalar(asked).fetch_one(tx.connection()).await.unwrap();
+        assert_eq!(backend(&mut tx).await, first);
+        if found != expected {
+            wrong.push(format!("{done}: {asked} says {found:?} to the next, not {expected:?}"));
+        }
+        let write = tx.publish(said("call-1", "next")).await;
+        if let Err(error) = write {
+            wrong.push(format!("{done}: the next one's write fails: {:?}", std::error::Error::source(&error)));
+            continue;
+        }
+        tx.commit().await.unwrap();
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    all_are_back(&rig, rig.pool()).await;
+}
+
+/// The backend, asked by another, so that the transaction has had no statement yet.
+async fn backend_of(rig: &Rig, tx: &mut Tx) -> i32 {
+    let _ = tx;
+    sqlx::query_scalar(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'",
+    )
+    .fetch_one(rig.pool())
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pool_sets_for_its_connections_stays() {
+    let rig = Rig::new().await;
+    let set_up = PgPoolOptions::new().max_connections(2).after_connect(|connection, _| {
+        Box::pin(async move {
+            let settings = "SET default_transaction_isolation = 'repeatable read'; SET statement_timeout = '7s'";
+            sqlx::raw_sql(settings).execute(connection).await.map(|_| ())
+        })
+    });
+    let outbox = Outbox::new(set_up.connect(rig.database.url()).await.unwrap(), "test");
+    for _ in 0..3 {
+        let mut tx = outbox.begin().await.unwrap();
+        let found: (String, String) =
+            sqlx::query_as("SELECT current_setting('transaction_isolation'), current_setting('statement_timeout')")
+                .fetch_one(tx.connection())
+                .await
+                .unwrap();
+        assert_eq!(found, ("repeatable read".to_owned(), "7s".to_owned()));
+        tx.commit().await.unwrap();
+        let mut tx = outbox.begin().await.unwrap();
+        let other = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY";
+        sqlx::raw_sql(other).execute(tx.connection()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_was_ended_by_hand_is_refused() {
+    let rig = Rig::new().await;
+    for ended in ["COMMIT", "ROLLBACK"] {
+        let mut tx = rig.outbox.begin().await.unwrap();
+        sqlx::raw_sql(ended).execute(tx.connection()).await.unwrap();
+        let refused = tx.commit().await.unwrap_err();
+        assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "25P01", "{ended}");
+        all_are_back(&rig, rig.pool()).await;
+    }
+}

@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use events::{
-    consume::{BuildError, Handler, Received},
+    consume::{BuildError, Consumer, Handler, Received},
     contract::{
         schema::voice::PatientCreationV1,
         topics::{AI_RESPONSES, DEAD_LETTER_QUEUE},
@@ -17,11 +17,12 @@ use events::{
         retry::{Backoff, RetryPolicy},
     },
     kafka::producer::Producer,
-    publish::Tx,
+    publish::{Outbox, Tx},
 };
+use sqlx::PgPool;
 use test_kit::{kafka, wait::wait_until};
 
-use crate::support::{LONG, Rig, Running, figure, recorder, said};
+use crate::support::{DoAsSaid, LONG, Rig, Running, figure, recorder, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_event_has_one_effect_however_often_it_is_delivered() {
@@ -279,4 +280,25 @@ async fn two_handlers_of_one_name_are_refused_at_start() {
     let rig = Rig::new().await;
     let refused = rig.builder("w").handle(Impostor).build();
     assert!(matches!(refused, Err(BuildError::SameName("do-as-said"))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_of_one_name_is_refused_to_a_second_group_of_the_same_inbox() {
+    let rig = Rig::new().await;
+    let builder = |group, outbox: &Outbox| {
+        Consumer::builder(rig.config.clone(), group, "test-service", outbox.clone())
+            .handle(DoAsSaid { worker: group.to_owned() })
+    };
+    let first = builder("group-a", &rig.outbox).build().unwrap();
+    // A pool of its own leads to the same inbox.
+    let elsewhere = Outbox::new(PgPool::connect(rig.database.url()).await.unwrap(), "test-service");
+    for outbox in [&rig.outbox, &elsewhere] {
+        let refused = builder("group-b", outbox).build().unwrap_err().to_string();
+        assert!(refused.contains("do-as-said") && refused.contains("group-a"), "{refused}");
+        builder("group-a", outbox).build().expect("another member of the group");
+    }
+    let other = Rig::with_config(rig.config.clone()).await;
+    builder("group-b", &other.outbox).build().expect("another database");
+    drop(first);
+    builder("group-b", &rig.outbox).build().expect("the name is free again");
 }

@@ -23,7 +23,7 @@ use opentelemetry::propagation::Extractor;
 use tracing::{Instrument, Span, field::Empty};
 use uuid::Uuid;
 
-use super::Problem;
+use super::{Health, Problem, problem::OutdatedSessions};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -56,6 +56,15 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     metrics::histogram!("http_request_duration_seconds", &labels[..2]).record(seconds);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// Where the database's sessions are out of date, the next request is not to meet another of them.
+pub(super) async fn end_outdated_sessions(health: Health, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.extensions().get::<OutdatedSessions>().is_some() {
+        health.end_sessions();
     }
     response
 }

@@ -10,8 +10,10 @@ use std::{
 };
 
 use axum::{Json, http::StatusCode, response::IntoResponse};
+use events::publish::end_idle_sessions;
 use futures::future::{BoxFuture, join_all};
 use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
 
 use crate::lifecycle::Lifecycle;
 
@@ -27,6 +29,7 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, Answer> + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Health {
     checks: Arc<RwLock<BTreeMap<&'static str, Check>>>,
+    pools: Arc<RwLock<Vec<PgPool>>>,
 }
 
 impl fmt::Debug for Health {
@@ -80,6 +83,28 @@ impl Health {
         F: Fn() -> BoxFuture<'static, Answer> + Send + Sync + 'static,
     {
         self.checks.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(check));
+    }
+
+    /// Adds a pool whose idle sessions are ended when a request finds that they are out of date.
+    pub(crate) fn uses(&self, pool: &PgPool) {
+        self.pools.write().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
+    }
+
+    /// Ends the idle sessions of all pools, those in use too if they come back within a second: the one that met the error is on
+    /// its way back just now.
+    pub(crate) fn end_sessions(&self) {
+        for pool in self.pools.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                let all_are_back = async {
+                    while pool.num_idle() < pool.size() as usize {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                let _ = tokio::time::timeout(Duration::from_secs(1), all_are_back).await;
+                end_idle_sessions(&pool).await;
+            });
+        }
     }
 
     /// Asks every check. A service that stops is not ready, whatever they say.

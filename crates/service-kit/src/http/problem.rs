@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use events::consume::{DatabaseSays, database_says, is_outdated};
 use serde::Serialize;
 
 /// An answer that tells the caller what is wrong, where, and what to do. Nothing internal belongs into it.
@@ -42,7 +43,14 @@ pub struct Details {
     /// When to try again, for the `Retry-After` header.
     #[serde(skip)]
     pub retry_after: Option<Duration>,
+    /// The database's sessions are out of date; see [`OutdatedSessions`].
+    #[serde(skip)]
+    outdated_sessions: bool,
 }
+
+/// Goes with the answer to the frame: what the database said it will say again on every session that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OutdatedSessions;
 
 /// One part of the request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,6 +89,7 @@ impl Problem {
             instance: None,
             errors: Vec::new(),
             retry_after: None,
+            outdated_sessions: false,
         }))
     }
 
@@ -189,6 +198,9 @@ impl IntoResponse for Problem {
             let seconds = after.as_secs_f64().ceil().max(1.0) as u64;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.outdated_sessions {
+            response.extensions_mut().insert(OutdatedSessions);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -205,18 +217,21 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// A [`Problem`] inside is answered as it is; a database that is away is 503; everything else is 500. The last two are logged
-/// here with their chain of causes, and nothing of it is in the answer.
+/// A [`Problem`] inside is answered as it is; a database that is away, slow, or not as this build expects it is 503; everything
+/// else is 500. The last two are logged here with their chain of causes, and nothing of it is in the answer.
 impl From<anyhow::Error> for Problem {
     fn from(error: anyhow::Error) -> Self {
         if let Some(problem) = error.downcast_ref::<Self>() {
             return problem.clone();
         }
-        let away = error.chain().any(|cause| cause.downcast_ref::<sqlx::Error>().is_some_and(is_away));
-        if away {
-            tracing::warn!(error = format!("{error:#}"), "the database is away");
-            Self::unavailable("The database cannot be reached at the moment. Nothing was changed; try again.")
-                .with_retry_after(Duration::from_secs(5))
+        let says = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>().map(database_says));
+        if matches!(says, Some(DatabaseSays::Away | DatabaseSays::Slow)) {
+            tracing::warn!(error = format!("{error:#}"), "the database is away, or not as it is expected");
+            let mut problem =
+                Self::unavailable("The database cannot do this at the moment. Nothing was changed; try again.")
+                    .with_retry_after(Duration::from_secs(5));
+            problem.outdated_sessions = is_outdated(&*error);
+            problem
         } else {
             tracing::error!(error = format!("{error:#}"), "a request failed");
             Self::internal()
@@ -227,18 +242,6 @@ impl From<anyhow::Error> for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         anyhow::Error::from(error).into()
-    }
-}
-
-/// Whether the error says that the database cannot be reached, rather than that the statement is wrong.
-fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-        // 08: connection; 53: resources, as too many connections; 57P0x: shutting down, crashed, starting.
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57P0")),
-        _ => false,
     }
 }
 

@@ -92,7 +92,7 @@ pub fn router(
     if guarded.has_routes() {
         guarded = guarded.route_layer(from_fn(move |request: Request, next: Next| guard.clone().check(request, next)));
     }
-    let limit = config.request_timeout;
+    let (limit, watched) = (config.request_timeout, health.clone());
     let app = guarded
         .merge(open)
         .merge(probes(health.clone(), lifecycle.clone()))
@@ -104,6 +104,9 @@ pub fn router(
             Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, detail)
         })
         // From the inside to the outside: what is logged is the answer as it leaves, after panics and time limit.
+        .layer(from_fn(move |request: Request, next: Next| {
+            frame::end_outdated_sessions(watched.clone(), request, next)
+        }))
         .layer(DefaultBodyLimit::max(config.body_limit))
         .layer(from_fn(move |request: Request, next: Next| frame::limit_time(limit, request, next)))
         .layer(CatchPanicLayer::custom(frame::after_panic))

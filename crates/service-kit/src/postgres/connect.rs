@@ -112,12 +112,16 @@ pub async fn ping(pool: &PgPool) -> Result<(), String> {
     match sqlx::query("SELECT 1").execute(pool).await {
         Ok(_) => Ok(()),
         Err(sqlx::Error::PoolTimedOut) => Err("no connection is free".into()),
-        Err(_) => Err("the database does not answer".into()),
+        Err(error) => Err(match error.as_database_error().and_then(|refusal| refusal.code()) {
+            Some(state) => format!("the database refuses with SQLSTATE {state}"),
+            None => "the database does not answer".into(),
+        }),
     }
 }
 
-/// Adds the check `database`.
+/// Adds the check `database`, and has sessions ended that a request finds out of date.
 pub fn register_check(health: &Health, pool: &PgPool) {
+    health.uses(pool);
     let pool = pool.clone();
     health.register("database", move || {
         let pool = pool.clone();

@@ -1,13 +1,15 @@
 //! Schema, pool and migrations.
 
+use axum::{Router, body::Body, http::Request, routing::get};
 use service_kit::{
-    config::DatabaseConfig,
-    http::{Health, idempotency},
+    config::{DatabaseConfig, HttpConfig},
+    http::{Health, Problem, idempotency, router},
     lifecycle::Lifecycle,
     postgres::{self, Migrations},
 };
-use sqlx::{PgPool, migrate::Migrator};
-use test_kit::postgres::TestDatabase;
+use sqlx::{Connection, Executor, PgConnection, PgPool, migrate::Migrator};
+use test_kit::{postgres::TestDatabase, private_postgres::PrivatePostgres, wait::wait_until};
+use tower::ServiceExt;
 
 const SETS: &[Migrations] = &[idempotency::MIGRATIONS];
 static BROKEN: Migrator = sqlx::migrate!("tests/it/broken");
@@ -98,4 +100,60 @@ async fn readiness_asks_the_database() {
     pool.close().await;
     let readiness = health.readiness(&lifecycle).await;
     assert_eq!(readiness.checks["database"].problem.as_deref(), Some("the database does not answer"));
+}
+
+#[tokio::test]
+async fn readiness_tells_why_the_database_refuses() {
+    let postgres = PrivatePostgres::start().await;
+    let mut admin = PgConnection::connect(&postgres.url()).await.unwrap();
+    admin.execute("CREATE ROLE worker LOGIN PASSWORD 'old'").await.unwrap();
+    let url = postgres.url_of("worker", "old", "postgres");
+    let config = DatabaseConfig { url: url.into(), max_connections: 2, auto_migrate: true };
+    let pool = postgres::connect(&config, "voice").await.unwrap();
+    let (health, lifecycle) = (Health::new(), Lifecycle::new());
+    postgres::register_check(&health, &pool);
+    assert!(health.readiness(&lifecycle).await.checks["database"].ok);
+    admin.execute("ALTER ROLE worker PASSWORD 'new'").await.unwrap();
+    admin
+        .execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'worker'")
+        .await
+        .unwrap();
+    let readiness = health.readiness(&lifecycle).await;
+    let problem = readiness.checks["database"].problem.as_deref();
+    assert_eq!(problem, Some("the database refuses with SQLSTATE 28P01"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_of_another_type_costs_a_request_and_not_all_that_follow() {
+    let database = TestDatabase::create().await;
+    database.pool().execute("CREATE TABLE words (word varchar(20)); INSERT INTO words VALUES ('hello')").await.unwrap();
+    let pool = postgres::connect(&config(&database, true), "public").await.unwrap();
+    let health = Health::new();
+    postgres::register_check(&health, &pool);
+    let read = pool.clone();
+    let routes = Router::new().route(
+        "/word",
+        get(move || async move {
+            let word = sqlx::query_scalar::<_, String>("SELECT word FROM words").fetch_one(&read).await;
+            word.map_err(Problem::from)
+        }),
+    );
+    let http = HttpConfig {
+        bind: ([127, 0, 0, 1], 0).into(),
+        api_tokens_file: None,
+        body_limit: 1 << 10,
+        request_timeout: std::time::Duration::from_secs(5),
+    };
+    let router = router(&http, routes, &health, &Lifecycle::new()).unwrap();
+    let ask = || async {
+        router.clone().oneshot(Request::get("/word").body(Body::empty()).unwrap()).await.unwrap().status().as_u16()
+    };
+    assert_eq!(futures::future::join_all((0..8).map(|_| ask())).await, [200; 8]);
+    database.pool().execute("ALTER TABLE words ALTER word TYPE varchar(40)").await.unwrap();
+    assert_eq!(ask().await, 503);
+    wait_until("requests are answered again", std::time::Duration::from_secs(20), || async { ask().await == 200 })
+        .await;
+    for _ in 0..8 {
+        assert_eq!(ask().await, 200);
+    }
 }
