@@ -14,7 +14,8 @@ pub(super) fn field_problem(mismatch: Option<&Mismatch>) -> FieldProblem {
         Fault::Twice => "Send it once.".to_owned(),
         Fault::Unknown([]) => "Remove it: nothing is known here.".to_owned(),
         Fault::Unknown(known) => format!("Remove it, or check its spelling. Known here: {}.", listed(known, ", ")),
-        Fault::NoneOf(words) => format!("Send {}.", listed(words, " or ")),
+        Fault::NoneOf(words @ ([_] | [_, _])) => format!("Send {}.", listed(words, " or ")),
+        Fault::NoneOf(words) => format!("Send one of {}.", listed(words, ", ")),
         Fault::Wrong(_, Some(right)) => format!("Send {right}."),
         Fault::Wrong(_, None) => "See the API description.".to_owned(),
     };
