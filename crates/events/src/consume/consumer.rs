@@ -37,7 +37,11 @@ use super::{
 use crate::{
     contract::topics::{DEAD_LETTER_QUEUE, TopicSpec},
     flow::{brake::BrakePolicy, breaker::BreakerPolicy, error::chain, retry::RetryPolicy},
-    kafka::{admin, config::KafkaConfig, producer::Producer},
+    kafka::{
+        admin,
+        config::{KafkaConfig, OffsetReset},
+        producer::Producer,
+    },
 };
 
 /// A dead letter that was not acknowledged for this long is sent again; its id is the same.
@@ -241,8 +245,13 @@ impl Session {
         let (events, inbound) = unbounded_channel();
         let (commits, to_commit) = mpsc::channel();
         let context = Intake::new(&self.config, Arc::clone(engine), events.clone(), self.board.clone(), DRAIN);
-        let consumer: BaseConsumer<Intake> =
-            self.config.consumer(&engine.letters.service, &engine.letters.group).create_with_context(context)?;
+        let mut settings = self.config.consumer(&engine.letters.service, &engine.letters.group);
+        if self.config.consumer.kafka_consumer_auto_offset_reset == OffsetReset::Latest {
+            // Where a group begins that never began is asked when its partitions come. One whose place is not in the log any more
+            // has begun: what is left there is handled.
+            settings.set("auto.offset.reset", "earliest");
+        }
+        let consumer: BaseConsumer<Intake> = settings.create_with_context(context)?;
         let subscription: Vec<&str> = engine.topics.iter().map(|topic| topic.name.as_str()).collect();
         consumer.subscribe(&subscription)?;
         let poller = Poller {

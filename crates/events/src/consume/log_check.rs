@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 
 use super::partition::{LogMark, LogReset};
@@ -55,6 +55,21 @@ impl LogCheck {
             _ => None,
         });
         Ok(known.collect())
+    }
+
+    /// These partitions with the offsets that their next records get.
+    pub(super) fn ends(&self, partitions: &[(String, i32)]) -> Result<TopicPartitionList, KafkaError> {
+        let mark = |(topic, partition): &(String, i32)| (topic.clone(), *partition, LogMark::committed(0, ""));
+        let asked: Vec<Known> = partitions.iter().map(mark).collect();
+        let mut list = TopicPartitionList::new();
+        if asked.is_empty() {
+            return Ok(list);
+        }
+        for ((topic, partition, _), end) in asked.iter().zip(self.at(&asked, Offset::End)?) {
+            let end = end.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))?;
+            list.add_partition_offset(topic, *partition, Offset::Offset(end))?;
+        }
+        Ok(list)
     }
 
     /// The state of each log, in the order of `known`; `None` for one that is as it was, or of which nothing speaks against it.

@@ -74,8 +74,9 @@ impl LogWatch {
         let letters = &self.engine.letters;
         let found = LogCheck::new(&self.config, &letters.service, &letters.group)?.look(&known)?;
         for (((of, log, now), (_, _, mark)), reset) in seen.into_iter().zip(known).zip(found) {
-            // What went behind the earlier place was handled meanwhile, unless it still is where it was.
-            match reset.filter(|why| *why != LogReset::Trimmed || of.progress.mark() == Some(mark)) {
+            // What went behind the earlier place was handled or taken meanwhile, unless all is where it was.
+            let stands = || of.progress.mark() == Some(mark) && !of.progress.has_in_flight();
+            match reset.filter(|why| *why != LogReset::Trimmed || stands()) {
                 Some(why) => self.board.reset(of.id, why),
                 None => drop(self.before.insert(of.id, (log, now))),
             }

@@ -110,6 +110,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Whether records were taken that are not done.
+    pub(super) fn has_in_flight(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) > self.records.load(Ordering::Relaxed)
+    }
+
     pub(super) fn mark(&self) -> Option<LogMark> {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }

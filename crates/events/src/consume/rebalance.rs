@@ -4,7 +4,7 @@
 
 use std::{
     sync::{Arc, mpsc::sync_channel},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rdkafka::{
@@ -25,6 +25,8 @@ use crate::kafka::config::OffsetReset;
 
 /// Going back within a partition may take this long.
 const SEEK: Duration = Duration::from_secs(5);
+/// For so long it is tried to learn what the logs of new partitions are, before they are taken for those that the group left.
+const ASK: Duration = Duration::from_secs(15);
 
 /// Where a partition begins that comes to this worker.
 struct Beginning {
@@ -76,38 +78,53 @@ impl Intake {
         }
     }
 
-    /// Where partitions begin that come to this worker. Those whose logs are not what the group left are set to where a group
-    /// without an offset begins. Also says how the others' logs are known.
-    fn beginnings(&self, partitions: &mut TopicPartitionList) -> Vec<Beginning> {
-        let asked = self.log_check().and_then(|check| {
-            let known = check.committed(partitions)?;
-            let found = check.look(&known)?;
-            Ok(known.into_iter().zip(found).collect::<Vec<_>>())
-        });
-        let Ok(looked) = asked.inspect_err(|error| {
+    /// Where partitions begin that come to this worker. Those whose logs are not what the group left begin anew. Also says how the
+    /// others' logs are known, and at which ends the group begins that never began.
+    fn beginnings(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &mut TopicPartitionList,
+    ) -> (Vec<Beginning>, TopicPartitionList) {
+        let deadline = Instant::now() + ASK;
+        let asked = loop {
+            match self.ask(partitions) {
+                Err(_) if Instant::now() < deadline && !consumer.assignment_lost() => {}
+                asked => break asked,
+            }
+        };
+        let Ok((beginnings, ends)) = asked.inspect_err(|error| {
             tracing::warn!(%error, "whether the partitions' logs are those that the group left could not be asked");
         }) else {
-            return Vec::new();
+            return (Vec::new(), TopicPartitionList::new());
         };
-        for ((topic, partition, _), reset) in &looked {
-            if let Some(offset) = reset.and_then(|why| self.begins_at(why)) {
-                let _ = partitions.set_partition_offset(topic, *partition, offset);
-            }
+        for end in ends.elements() {
+            let _ = partitions.set_partition_offset(end.topic(), end.partition(), end.offset());
         }
-        looked
-            .into_iter()
-            .map(|((topic, partition, mark), reset)| Beginning { topic, partition, mark, reset })
-            .collect()
+        for of in beginnings.iter().filter(|of| of.reset.is_some() && !self.leaves_it_to_a_person()) {
+            let _ = partitions.set_partition_offset(&of.topic, of.partition, Offset::Beginning);
+        }
+        (beginnings, ends)
     }
 
-    /// Where a partition begins whose log is another. `None` where settings leave that to a person.
-    fn begins_at(&self, why: LogReset) -> Option<Offset> {
-        match (self.config.consumer.kafka_consumer_auto_offset_reset, why) {
-            (OffsetReset::Error, _) => None,
-            // Whoever begins with what comes from now on has begun already: what is left is handled.
-            (OffsetReset::Earliest, _) | (OffsetReset::Latest, LogReset::Trimmed) => Some(Offset::Beginning),
-            (OffsetReset::Latest, _) => Some(Offset::End),
+    /// Asks what the logs are, and where those end that the group never began in and that it begins in with what comes from now on.
+    fn ask(&self, partitions: &TopicPartitionList) -> Result<(Vec<Beginning>, TopicPartitionList), KafkaError> {
+        let check = LogCheck::new(&self.config, &self.engine.letters.service, &self.engine.letters.group)?;
+        let known = check.committed(partitions)?;
+        let mut news = Vec::new();
+        if self.config.consumer.kafka_consumer_auto_offset_reset == OffsetReset::Latest {
+            news = partitions.elements().iter().map(|of| (of.topic().to_owned(), of.partition())).collect();
+            news.retain(|(topic, of)| !known.iter().any(|(name, partition, _)| name == topic && partition == of));
         }
+        let ends = check.ends(&news)?;
+        let found = check.look(&known)?;
+        let beginning = |((topic, partition, mark), reset)| Beginning { topic, partition, mark, reset };
+        Ok((known.into_iter().zip(found).map(beginning).collect(), ends))
+    }
+
+    /// Whether a partition whose log is another stands still until a person says where it begins. Otherwise it begins with the oldest
+    /// that there is: a group that began with what came from then on has begun already, and all that is in another log came since.
+    fn leaves_it_to_a_person(&self) -> bool {
+        self.config.consumer.kafka_consumer_auto_offset_reset == OffsetReset::Error
     }
 
     /// Pauses a partition of which clients do not get past a record. What stands before that was taken already.
@@ -122,7 +139,7 @@ impl Intake {
 
     /// Pauses a partition for which settings say that a person decides where it begins.
     fn is_to_halt(&self, consumer: &BaseConsumer<Self>, topic: &str, partition: i32, why: LogReset) -> bool {
-        if self.begins_at(why).is_some() {
+        if !self.leaves_it_to_a_person() {
             return false;
         }
         let mut list = TopicPartitionList::new();
@@ -134,10 +151,6 @@ impl Intake {
             why.describe()
         ));
         true
-    }
-
-    fn log_check(&self) -> Result<LogCheck, KafkaError> {
-        LogCheck::new(&self.config, &self.engine.letters.service, &self.engine.letters.group)
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList, beginnings: &[Beginning]) {
@@ -186,15 +199,13 @@ impl Intake {
             let mut state = self.state();
             let Some(slot) = state.slots.iter_mut().find(|slot| slot.assigned.id == id) else { continue };
             let (name, partition) = (&self.topics[usize::from(slot.assigned.topic)].0, slot.assigned.partition);
-            match self.begins_at(why) {
-                Some(offset) => {
-                    if let Err(error) = consumer.seek(name, partition, offset, SEEK) {
-                        // The next look finds it again.
-                        tracing::warn!(%error, topic = name, partition, "going back to the beginning failed");
-                        continue;
-                    }
-                }
-                None => slot.is_halted = self.is_to_halt(consumer, name, partition, why),
+            slot.is_halted = self.is_to_halt(consumer, name, partition, why);
+            if !slot.is_halted
+                && let Err(error) = consumer.seek(name, partition, Offset::Beginning, SEEK)
+            {
+                // The next look finds it again.
+                tracing::warn!(%error, topic = name, partition, "going back to the beginning failed");
+                continue;
             }
             (slot.expected, slot.latest) = (0, Latest::default());
             let _ = self.notices.send(Notice::LogReset(id, why));
@@ -210,11 +221,15 @@ impl ConsumerContext for Intake {
         tracing::debug!(count = partitions.count(), ?what, "partitions come or go");
         let outcome = match what {
             ASSIGN => {
-                let beginnings = self.beginnings(partitions);
+                let (beginnings, ends) = self.beginnings(consumer, partitions);
                 consumer.incremental_assign(partitions).inspect(|()| {
                     // The client remembers that a partition was paused when it was given away.
                     let _ = consumer.resume(partitions);
                     self.assign(consumer, partitions, &beginnings);
+                    // Whoever has them next must not begin later than this.
+                    if ends.count() > 0 {
+                        let _ = consumer.commit(&ends, CommitMode::Async);
+                    }
                 })
             }
             REVOKE => {

@@ -218,3 +218,29 @@ async fn where_a_person_decides_nothing_is_taken_and_readiness_says_so() {
     says_so(worker.status.clone().unwrap()).await;
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_begins_with_what_comes_from_now_on_misses_nothing_of_that() {
+    figure("recorder", &[]);
+    let rig = Rig::with(&test_kit::stack::kafka(), &["--kafka-consumer-auto-offset-reset", "latest"]).await;
+    rig.create_topics().await;
+    send(&rig, 0..30).await;
+    let worker = rig.consume("w").await;
+    let status = worker.status.clone().unwrap();
+    wait_until("it has all partitions", LONG, || async { status.partitions() == 6 }).await;
+    // Nothing was handled yet when the next one begins.
+    worker.stop().await;
+    send(&rig, 30..60).await;
+    let worker = rig.consume("w").await;
+    has_all(&rig, 30).await;
+    // What goes before it is handled takes nothing with it that is left.
+    worker.stop().await;
+    let topic = rig.topic(&AI_RESPONSES);
+    let ends = kafka::ends(&rig.servers(), &topic).await;
+    send(&rig, 60..90).await;
+    let before: Vec<_> = ends.iter().map(|(partition, end)| (*partition, end + 1)).collect();
+    kafka::delete_records(&rig.servers(), &topic, &before).await;
+    let worker = rig.consume("w").await;
+    has_all_but_offsets(&rig, 54).await;
+    worker.stop().await;
+}
