@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod event;
 pub mod headers;
 mod legacy;
+pub mod replay;
 pub mod schema;
 pub mod sensitive;
 pub mod topics;
