@@ -6,6 +6,7 @@
     reason = "a test says what failed by failing, and shows its figures"
 )]
 
+mod batch_order;
 mod batches;
 mod brake;
 mod breaker;
@@ -13,13 +14,18 @@ mod connections;
 mod consuming;
 mod dead_letters;
 mod examples;
+mod forged_replays;
 mod lag;
+mod modes;
 mod outage;
 mod producing;
 mod publishing;
 mod rebalancing;
 mod registry;
 mod relay_order;
+mod replay_modes;
 mod replays;
+mod signed_replays;
 mod support;
+mod tombstones;
 mod transactions;
