@@ -14,7 +14,9 @@ use super::{
     failure::Failure,
     handler::{AttemptError, Placed},
     letters::Letters,
+    monitoring::Monitoring,
     outcome::{Applied, Outcome, Verdict},
+    rebuild::Rebuild,
     receipt,
     record::{Record, Subscribed},
     stopwatch::Stopwatch,
@@ -38,6 +40,8 @@ pub(super) struct Engine {
     pub(super) retry: RetryPolicy,
     pub(super) attempt_limit: Duration,
     pub(super) breakers: Breakers,
+    pub(super) monitoring: Monitoring,
+    pub(super) rebuild: Rebuild,
 }
 
 impl Engine {
@@ -114,8 +118,8 @@ impl Engine {
     fn read<'r>(&self, record: &'r Record, replay: Option<&Replay>) -> Result<Content<'r>, DecodeError> {
         let topic = &self.topics[usize::from(record.topic)];
         match record.payload() {
-            Some(_) => self.letters.open(record).map(Content::Event),
-            None => Ok(Content::Tombstone(Tombstone::read(record, topic, replay))),
+            None if !record.has_unreadable_headers() => Ok(Content::Tombstone(Tombstone::read(record, topic, replay))),
+            _ => self.letters.open(record).map(Content::Event),
         }
     }
 

@@ -126,6 +126,9 @@ fn read<H: BatchHandler>(engine: &Engine, record: &Record) -> Result<Loadable<H:
     if replay.as_ref().is_some_and(|replay| replay.group != engine.letters.group) {
         return Err(Loading::OtherGroup);
     }
+    if H::Item::READS_HEADERS && record.has_unreadable_headers() {
+        return Err(Loading::Unreadable(DecodeError::UnreadableHeaders));
+    }
     let topic = &engine.topics[usize::from(record.topic)];
     let item = H::Item::read(record, topic, replay.as_ref()).map_err(Loading::Unreadable)?;
     let only = replay.as_ref().and_then(|replay| replay.handler.as_deref());

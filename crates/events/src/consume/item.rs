@@ -23,6 +23,8 @@ pub(super) mod sealed {
 
     pub trait Read: Sized + Send + Sync + 'static {
         const TOPICS: &'static [&'static TopicSpec];
+        /// Whether a record whose headers cannot all be read is none.
+        const READS_HEADERS: bool;
         /// `None` for what is of another type, or no event: a tombstone.
         fn read(
             record: &Record,
@@ -36,6 +38,7 @@ impl<E: Event> Item for Received<E> {}
 
 impl<E: Event> sealed::Read for Received<E> {
     const TOPICS: &'static [&'static TopicSpec] = &[E::TOPIC];
+    const READS_HEADERS: bool = true;
 
     fn read(record: &Record, topic: &Subscribed, _: Option<&Replay>) -> Result<Option<(EventId, Self)>, DecodeError> {
         let Some(value) = record.payload() else { return Ok(None) };
@@ -63,7 +66,7 @@ pub struct Raw {
     pub key: Option<Vec<u8>>,
     /// Its value; `None` is a tombstone.
     pub payload: Option<Vec<u8>>,
-    /// Its headers.
+    /// Its headers, without those whose names are no text.
     pub headers: Headers,
 }
 
@@ -71,6 +74,7 @@ impl Item for Raw {}
 
 impl sealed::Read for Raw {
     const TOPICS: &'static [&'static TopicSpec] = &[];
+    const READS_HEADERS: bool = false;
 
     fn read(
         record: &Record,

@@ -65,13 +65,16 @@ pub enum DecodeError {
     /// Written by somebody newer.
     #[error("{event_type} has version {found}, this reader knows versions up to {known}; update this service first")]
     FutureVersion { event_type: &'static str, found: u16, known: u16 },
+    /// A header's name is no text.
+    #[error("the record has headers whose names are no UTF-8; its producer is to be mended")]
+    UnreadableHeaders,
 }
 
 impl DecodeError {
     /// The category that a dead letter of this carries.
     pub fn category(&self) -> Category {
         match self {
-            Self::Shape(_) => Category::Deserialization,
+            Self::Shape(_) | Self::UnreadableHeaders => Category::Deserialization,
             Self::Schema { .. } | Self::FutureVersion { .. } => Category::SchemaValidation,
         }
     }
@@ -82,6 +85,7 @@ impl DecodeError {
             Self::Shape(_) => "unknown_shape",
             Self::Schema { .. } => "schema_mismatch",
             Self::FutureVersion { .. } => "future_version",
+            Self::UnreadableHeaders => "unreadable_headers",
         }
     }
 }
