@@ -118,7 +118,7 @@ async fn a_letter_takes_nothing_over_from_headers_that_are_no_replay() {
     consumer.stop().await;
 }
 
-/// What a header may say; the first few are what a replayer writes.
+/// What a header may say; mostly what a replayer writes, or few sets of headers would be whole.
 fn values(of: &str, group: &str) -> Vec<Option<Vec<u8>>> {
     let text = |text: &str| Some(text.as_bytes().to_vec());
     let sound = match of {
@@ -127,7 +127,7 @@ fn values(of: &str, group: &str) -> Vec<Option<Vec<u8>>> {
         _ => vec![text(LETTER), text(RUN)],
     };
     let garbage = [text(""), None, Some(vec![0xff, 0xfe]), text("with\0nul"), text("letter-1"), text(&"x".repeat(300))];
-    sound.into_iter().cycle().take(16).chain(garbage).collect()
+    sound.into_iter().cycle().take(48).chain(garbage).collect()
 }
 
 /// What the rules make of the headers, said once more and differently.
