@@ -1,7 +1,8 @@
 //! Records as any client may write them, byte for byte: header names that are no text, null values, a large value that travels
 //! small. Speaks Kafka's protocol itself, since the client's safe interface can write none of these.
 //!
-//! For one broker that leads the partition, as in all tests. It repeats nothing: what the broker refuses panics.
+//! For one broker that leads the partition, as in all tests. It repeats only what came before the broker knew that it leads:
+//! what else it refuses panics.
 
 use std::io::Write as _;
 
@@ -10,10 +11,10 @@ use flate2::write::GzEncoder;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
-use crate::kafka::LIMIT;
+use crate::{kafka::LIMIT, wait::INTERVAL};
 
 /// A record to be written; nothing in it is looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub enum Compression {
     Gzip,
 }
 
+/// Unknown topic or partition, no leader, not the leader: a topic that was just created.
+const NO_LEADER_YET: [i16; 3] = [3, 5, 6];
+
 /// Writes the records as one batch and waits until the broker has them: the offset of the first.
 pub async fn produce(
     bootstrap: &str,
@@ -39,15 +43,25 @@ pub async fn produce(
     records: &[RawRecord],
     compression: Compression,
 ) -> i64 {
-    let answered = timeout(LIMIT, ask(bootstrap, &request(topic, partition, &batch(records, compression)))).await;
-    let answer = answered
-        .unwrap_or_else(|_| panic!("{bootstrap} did not answer in {LIMIT:?}"))
-        .unwrap_or_else(|error| panic!("cannot produce to {topic} on {bootstrap}: {error}"));
-    // Number of the request; one topic with its name; one partition with its number: then what became of it.
-    let at = 4 + 4 + 2 + topic.len() + 4 + 4;
-    let error = i16::from_be_bytes(answer[at..at + 2].try_into().unwrap());
-    assert_eq!(error, 0, "{bootstrap} refused to take records for {topic}/{partition}; an error code of the protocol");
-    i64::from_be_bytes(answer[at + 2..at + 10].try_into().unwrap())
+    let request = request(topic, partition, &batch(records, compression));
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let answered = timeout(LIMIT, ask(bootstrap, &request)).await;
+        let answer = answered
+            .unwrap_or_else(|_| panic!("{bootstrap} did not answer in {LIMIT:?}"))
+            .unwrap_or_else(|error| panic!("cannot produce to {topic} on {bootstrap}: {error}"));
+        // Number of the request; one topic with its name; one partition with its number: then what became of it.
+        let at = 4 + 4 + 2 + topic.len() + 4 + 4;
+        let error = i16::from_be_bytes(answer[at..at + 2].try_into().unwrap());
+        if !NO_LEADER_YET.contains(&error) || Instant::now() >= deadline {
+            assert_eq!(
+                error, 0,
+                "{bootstrap} refused to take records for {topic}/{partition}; an error code of the protocol"
+            );
+            return i64::from_be_bytes(answer[at + 2..at + 10].try_into().unwrap());
+        }
+        sleep(INTERVAL).await;
+    }
 }
 
 async fn ask(bootstrap: &str, request: &[u8]) -> std::io::Result<Vec<u8>> {

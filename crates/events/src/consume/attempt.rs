@@ -8,6 +8,7 @@ use futures::FutureExt;
 use tracing::{Instrument, Span};
 
 use super::{
+    content::{Content, Tombstone},
     dependency_breakers::Breakers,
     error_class::POSTGRES,
     failure::Failure,
@@ -16,15 +17,15 @@ use super::{
     monitoring::Monitoring,
     outcome::{Applied, Outcome, Verdict},
     rebuild::Rebuild,
-    receipt::Replay,
+    receipt,
     record::{Record, Subscribed},
     stopwatch::Stopwatch,
     work::{Tries, Work},
 };
 use crate::{
-    contract::{codec::Opened, headers},
+    contract::{codec::DecodeError, replay::Replay},
     flow::{
-        error::{Category, HandlerError},
+        error::HandlerError,
         retry::{Decision, RetryPolicy},
     },
     kafka::trace,
@@ -47,8 +48,15 @@ impl Engine {
     /// Does all that is to be done with one record now.
     pub(super) async fn handle(&self, work: &Work, stopwatch: &mut Stopwatch<'_>) -> Verdict {
         let record = &work.record;
-        if !self.is_meant(record) {
-            return Verdict::Done(Outcome::Skipped);
+        // Before decoding: a replay for another group may be in a form that only that group reads.
+        let replay = self.letters.replay_of(record).unwrap_or_else(|why| {
+            if work.tries.is_none() {
+                self.letters.ignored(record, why);
+            }
+            None
+        });
+        if replay.as_ref().is_some_and(|replay| replay.group != self.letters.group) {
+            return Verdict::Done(Outcome::OtherGroup);
         }
         let mut done = Outcome::Skipped;
         let mut begin = work.tries.as_ref().map_or(0, |tries| tries.handler);
@@ -60,20 +68,26 @@ impl Engine {
                 (verdict, _) => return verdict,
             }
         }
-        let mut opened = match self.letters.open(record) {
-            Ok(opened) => opened,
+        let mut content = match self.read(record, replay.as_ref()) {
+            Ok(content) => content,
             Err(error) => {
                 let failure = Failure::of_decoding(&error);
                 return Box::pin(self.letters.give_up(work, None, &failure)).await;
             }
         };
-        let event_type = opened.event_type.clone();
+        let event_type = match &content {
+            Content::Event(opened) => Some(opened.event_type.clone()),
+            Content::Tombstone(_) => None,
+        };
         let mut is_used = false;
-        let only = record.address().and_then(|headers| headers.text(headers::TARGET_HANDLER));
+        let only = replay.as_ref().and_then(|replay| replay.handler.as_deref());
         for (index, placed) in self.handlers.iter().enumerate().skip(begin) {
             let handler = &*placed.handler;
-            let wants = placed.topic == record.topic && handler.event_type() == event_type;
-            if !wants || only.is_some_and(|name| name != handler.name()) {
+            let takes = match &event_type {
+                Some(event_type) => handler.event_type() == event_type,
+                None => handler.takes_tombstones(),
+            };
+            if placed.topic != record.topic || !takes || only.is_some_and(|name| name != handler.name()) {
                 continue;
             }
             if let Some(dependency) = self.breakers.in_the_way_of(index) {
@@ -81,10 +95,10 @@ impl Engine {
             }
             // A second handler of one event is rare; it opens the record anew.
             if mem::replace(&mut is_used, true) {
-                let Ok(anew) = self.letters.open(record) else { continue };
-                opened = anew;
+                let Ok(anew) = self.read(record, replay.as_ref()) else { continue };
+                content = anew;
             }
-            match self.attempt(index, placed, &mut opened, work, stopwatch).await {
+            match self.attempt(index, placed, &mut content, work, replay.as_ref(), stopwatch).await {
                 Verdict::Done(Outcome::Duplicate) if done != Outcome::Skipped => {}
                 // A dead letter is what the record is counted as, whatever the other handlers did.
                 Verdict::Done(_) if matches!(done, Outcome::GivenUp { .. }) => {}
@@ -92,19 +106,21 @@ impl Engine {
                 other => return other,
             }
         }
-        if done == Outcome::Skipped
-            && let Some(replay) = Replay::of(record, &self.letters.group)
-        {
-            let message = format!("no handler of {} takes this event type", self.letters.group);
-            self.letters.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
+        if done == Outcome::Skipped {
+            done = Outcome::of_unwanted(record);
+            if let Some(replay) = &replay {
+                Box::pin(self.letters.nobody_takes(replay)).await;
+            }
         }
         Verdict::Done(done)
     }
 
-    /// Before decoding: a replay for another group may be in a form that only that group reads.
-    pub(super) fn is_meant(&self, record: &Record) -> bool {
-        let group = record.address().and_then(|headers| headers.text(headers::TARGET_GROUP));
-        group.is_none_or(|group| group == self.letters.group)
+    fn read<'r>(&self, record: &'r Record, replay: Option<&Replay>) -> Result<Content<'r>, DecodeError> {
+        let topic = &self.topics[usize::from(record.topic)];
+        match record.payload() {
+            None if !record.has_unreadable_headers() => Ok(Content::Tombstone(Tombstone::read(record, topic, replay))),
+            _ => self.letters.open(record).map(Content::Event),
+        }
     }
 
     /// The wrappers around a handler, from the inside out: the panic is caught first, so that it cannot take the limit's
@@ -114,14 +130,14 @@ impl Engine {
         &self,
         index: usize,
         placed: &Placed,
-        opened: &mut Opened<'_>,
+        content: &mut Content<'_>,
         work: &Work,
+        replay: Option<&Replay>,
         stopwatch: &mut Stopwatch<'_>,
     ) -> Verdict {
         let handler = &*placed.handler;
-        let replay = Replay::of(&work.record, &self.letters.group);
         let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
-        let attempt = AssertUnwindSafe(handler.attempt(opened, &work.record, replay.as_ref())).catch_unwind();
+        let attempt = AssertUnwindSafe(handler.attempt(content, &work.record, replay)).catch_unwind();
         let (outcome, took) = stopwatch.time(index, self.attempt_limit, attempt).instrument(span.clone()).await;
         let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
@@ -147,7 +163,7 @@ impl Engine {
         self.breakers.ended(index, |dependency| applied == Applied::Now || dependency == POSTGRES);
         if let Some(replay) = replay.filter(|_| !handler.writes_receipts()) {
             stopwatch.pause();
-            self.letters.send_receipt(replay.receipt(handler.name(), applied)).await;
+            self.letters.send_receipt(receipt::of(replay, handler.name(), applied)).await;
         }
         Verdict::Done(applied.into())
     }

@@ -1,5 +1,6 @@
 //! Many records in one transaction. When it fails it is split until the bad record stands alone; only that one is made to
-//! wait or given up, and with it what its key has behind it.
+//! wait or given up, and with it what its key has behind it. What is given up or answered without the handler has its turn
+//! within its key too.
 
 use std::{collections::HashSet, future::Future, ops::Range, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -9,18 +10,19 @@ use tracing::{Instrument, Span};
 
 use super::{
     attempt::Engine,
-    error_class::outdates_its_session,
+    error_class::{POSTGRES, outdates_its_session},
     failure::Failure,
     figures::Figures,
     inbox,
     item::{Item, sealed::Read},
     lane::Lane,
     outcome::{Applied, Outcome, Verdict},
-    receipt::Replay,
+    receipt,
+    record::Record,
     work::Work,
 };
 use crate::{
-    contract::{codec::DecodeError, event::EventId, topics::TopicSpec},
+    contract::{codec::DecodeError, event::EventId, replay::Replay, topics::TopicSpec},
     flow::error::HandlerError,
     kafka::trace,
     publish::{Outbox, Tx},
@@ -75,8 +77,12 @@ pub(super) trait RegisteredBatch: Send + Sync {
 /// What a record is to a batch handler.
 pub(super) enum Loading {
     Item,
-    /// Not for this group, or an event of another type.
+    /// An event of another type, or none.
     NotWanted,
+    /// A replay for another group.
+    OtherGroup,
+    /// A replay for this group that this handler does not take.
+    Refused(Replay),
     Unreadable(DecodeError),
 }
 
@@ -103,25 +109,32 @@ impl<H: BatchHandler> RegisteredBatch for WithOutbox<H> {
     fn load<'a>(&'a self, engine: &Engine, out: &'a [(Lane, Work)]) -> (Vec<Loading>, Box<dyn Loaded + 'a>) {
         let (mut loadings, mut items) = (Vec::with_capacity(out.len()), Vec::with_capacity(out.len()));
         for (_, work) in out {
-            let topic = &engine.topics[usize::from(work.record.topic)];
-            let read = match engine.is_meant(&work.record) {
-                true if H::Item::READS_HEADERS && work.record.has_unreadable_headers() => {
-                    Err(DecodeError::UnreadableHeaders)
-                }
-                true => H::Item::read(&work.record, topic),
-                false => Ok(None),
-            };
-            let (loading, item) = match read {
-                Ok(Some((id, item))) => {
-                    (Loading::Item, Some((id, item, Replay::of(&work.record, &engine.letters.group))))
-                }
-                Ok(None) => (Loading::NotWanted, None),
-                Err(error) => (Loading::Unreadable(error), None),
+            let (loading, item) = match read::<H>(engine, &work.record) {
+                Ok(item) => (Loading::Item, Some(item)),
+                Err(loading) => (loading, None),
             };
             loadings.push(loading);
             items.push(item);
         }
         (loadings, Box::new(Items { of: self, items }))
+    }
+}
+
+fn read<H: BatchHandler>(engine: &Engine, record: &Record) -> Result<Loadable<H::Item>, Loading> {
+    // What makes no replay is told of when its record has its turn.
+    let replay = engine.letters.replay_of(record).unwrap_or_default();
+    if replay.as_ref().is_some_and(|replay| replay.group != engine.letters.group) {
+        return Err(Loading::OtherGroup);
+    }
+    if H::Item::READS_HEADERS && record.has_unreadable_headers() {
+        return Err(Loading::Unreadable(DecodeError::UnreadableHeaders));
+    }
+    let topic = &engine.topics[usize::from(record.topic)];
+    let item = H::Item::read(record, topic, replay.as_ref()).map_err(Loading::Unreadable)?;
+    let only = replay.as_ref().and_then(|replay| replay.handler.as_deref());
+    match item.filter(|_| only.is_none_or(|name| name == H::NAME)) {
+        Some((id, item)) => Ok((id, item, replay)),
+        None => Err(replay.map_or(Loading::NotWanted, Loading::Refused)),
     }
 }
 
@@ -169,7 +182,7 @@ impl<H: BatchHandler> Items<'_, H> {
         }
         for ((_, _, replay), applied) in items.iter().zip(&applied) {
             if let Some(replay) = replay {
-                tx.publish(replay.receipt(H::NAME, *applied)).await?;
+                tx.publish(receipt::of(replay, H::NAME, *applied)).await?;
             }
         }
         tx.settle().await?;
@@ -192,33 +205,47 @@ impl Batches {
     pub(super) async fn handle(&self, out: &[(Lane, Work)]) -> Vec<Option<Verdict>> {
         let (loadings, loaded) = self.handler.load(&self.engine, out);
         let mut run = Run { of: self, out, verdicts: out.iter().map(|_| None).collect(), away: None };
-        let mut wanted = Vec::with_capacity(out.len());
-        for (index, loading) in loadings.into_iter().enumerate() {
-            match loading {
-                Loading::Item => match out[index].1.tries.as_ref().and_then(|tries| tries.given_up.as_ref()) {
-                    None => wanted.push(index),
-                    Some(letter) => {
-                        let verdict = self.engine.letters.give_up(&out[index].1, letter.by, &letter.failure).await;
-                        run.verdicts[index] = Some(verdict);
-                    }
-                },
-                Loading::NotWanted => run.verdicts[index] = Some(Verdict::Done(Outcome::Skipped)),
-                Loading::Unreadable(error) => {
-                    let failure = Failure::of_decoding(&error);
-                    let verdict = self.engine.letters.give_up(&out[index].1, Some(INDEX), &failure).await;
+        for round in run.rounds(loadings) {
+            run.together(&*loaded, &round.items).await;
+            for (index, alone) in round.alone {
+                if !run.stands_behind_one_that_waits(index) {
+                    let verdict = self.by_itself(&out[index].1, alone).await;
                     run.verdicts[index] = Some(verdict);
                 }
             }
         }
-        run.away = self.engine.breakers.in_the_way_of(INDEX);
-        let mut parts = Vec::from([Range { start: 0, end: wanted.len() }]);
-        while let Some(part) = parts.pop() {
-            if let Some((first, second)) = run.part(&*loaded, &wanted, part).await {
-                parts.extend([second, first]);
+        for (index, (_, work)) in out.iter().enumerate().filter(|(_, (_, work))| work.tries.is_none()) {
+            if let Err(why) = self.engine.letters.replay_of(&work.record)
+                && !run.stands_behind_one_that_waits(index)
+            {
+                self.engine.letters.ignored(&work.record, why);
             }
         }
         run.verdicts
     }
+
+    async fn by_itself(&self, work: &Work, alone: Alone) -> Verdict {
+        match alone {
+            Alone::GivenUp(by, failure) => self.engine.letters.give_up(work, by, &failure).await,
+            Alone::Refused(replay) => {
+                self.engine.letters.nobody_takes(&replay).await;
+                Verdict::Done(Outcome::of_unwanted(&work.record))
+            }
+        }
+    }
+}
+
+/// What of a batch can be done at once: of each lane what comes before the next record that is no item, and that.
+#[derive(Default)]
+struct Round {
+    items: Vec<usize>,
+    alone: Vec<(usize, Alone)>,
+}
+
+/// What is done with a record without its handler. Someone is told, so it has to wait for its turn.
+enum Alone {
+    GivenUp(Option<usize>, Failure),
+    Refused(Replay),
 }
 
 struct Run<'a> {
@@ -230,6 +257,60 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Sorts the records into rounds; those that nobody needs to be told of have their verdict at once.
+    fn rounds(&mut self, loadings: Vec<Loading>) -> Vec<Round> {
+        let mut rounds: Vec<Round> = Vec::new();
+        let (mut lane, mut place) = (None, 0);
+        for (index, loading) in loadings.into_iter().enumerate() {
+            let (its_lane, work) = &self.out[index];
+            if lane.replace(*its_lane) != Some(*its_lane) {
+                place = 0;
+            }
+            let given_up = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref());
+            let alone = match (loading, given_up) {
+                (_, Some(letter)) => Some(Alone::GivenUp(letter.by, letter.failure.clone())),
+                (Loading::Item, None) => None,
+                (Loading::Unreadable(error), None) => Some(Alone::GivenUp(Some(INDEX), Failure::of_decoding(&error))),
+                (Loading::Refused(replay), None) => Some(Alone::Refused(replay)),
+                (Loading::NotWanted, None) => {
+                    self.verdicts[index] = Some(Verdict::Done(Outcome::of_unwanted(&work.record)));
+                    continue;
+                }
+                (Loading::OtherGroup, None) => {
+                    self.verdicts[index] = Some(Verdict::Done(Outcome::OtherGroup));
+                    continue;
+                }
+            };
+            if rounds.len() == place {
+                rounds.push(Round::default());
+            }
+            match alone {
+                None => rounds[place].items.push(index),
+                Some(alone) => {
+                    rounds[place].alone.push((index, alone));
+                    place += 1;
+                }
+            }
+        }
+        rounds
+    }
+
+    /// Tries these in one transaction, and in parts if that fails.
+    async fn together(&mut self, loaded: &dyn Loaded, items: &[usize]) {
+        if items.iter().all(|index| self.stands_behind_one_that_waits(*index)) {
+            return;
+        }
+        if self.away.is_none() {
+            self.away = self.of.engine.breakers.in_the_way_of(INDEX);
+        }
+        let mut parts = Vec::from([Range { start: 0, end: items.len() }]);
+        while let Some(part) = parts.pop() {
+            if let Some((first, second)) = self.part(loaded, items, part).await {
+                parts.extend([second, first]);
+            }
+        }
+    }
+
     /// Tries a part of the batch. Returns its halves if it is to be tried in two.
     async fn part(
         &mut self,
@@ -266,7 +347,9 @@ impl Run<'_> {
         drop(span);
         match outcome {
             Ok(applied) => {
-                engine.breakers.ended(INDEX, |_| true);
+                // A claim that is found was found in the database; what else the handler needs was not asked.
+                let is_any_new = applied.contains(&Applied::Now);
+                engine.breakers.ended(INDEX, |dependency| is_any_new || dependency == POSTGRES);
                 let before = applied.iter().filter(|applied| **applied == Applied::Before).count();
                 self.of.figures.duplicates.increment(before as u64);
                 for (index, applied) in which.into_iter().zip(applied) {

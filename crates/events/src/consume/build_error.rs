@@ -29,6 +29,12 @@ pub enum BuildError {
     /// Nothing to subscribe to.
     #[error("{0} takes records of no topic; have its topics() name them")]
     NoTopics(&'static str),
+    /// A replay has to be able to name it.
+    #[error("{0:?} cannot be a name; allowed: 1 to 249 bytes, no control characters")]
+    Name(String),
+    /// Nobody can mean anything by one there.
+    #[error("{0} asks for tombstones of {1}, which is not compacted")]
+    NoTombstones(&'static str, &'static str),
     /// What librdkafka says of a setting.
     #[error("the Kafka settings were refused")]
     Settings(#[from] KafkaError),

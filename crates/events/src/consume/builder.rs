@@ -13,6 +13,7 @@ use super::{
     status::ConsumerStatus,
 };
 use crate::{
+    contract::{replay, topics::Cleanup},
     flow::{brake::BrakePolicy, breaker::BreakerPolicy, retry::RetryPolicy},
     kafka::config::KafkaConfig,
     publish::Outbox,
@@ -138,12 +139,21 @@ impl<D> ConsumerBuilder<D> {
     }
 
     /// # Errors
-    /// When two handlers share a name, or one has that of a handler of another group; when there is none, or one that takes batches
-    /// is not alone.
+    /// When two handlers share a name, or one has that of a handler of another group; when there is none, one that takes batches is not
+    /// alone, a name is none that a replay could have, or one asks for tombstones of a topic that is not compacted.
     pub fn build(self) -> Result<Consumer, BuildError> {
         let mut parts = self.parts;
         parts.breaker.probe_limit = parts.attempt_limit;
+        let names = parts.handlers.iter().map(|handler| handler.name());
+        let names = names.chain(parts.batches.iter().map(|(batches, _)| batches.name()));
+        if let Some(name) = names.chain([parts.group.as_str()]).find(|name| !replay::is_name(name)) {
+            return Err(BuildError::Name(name.to_owned()));
+        }
         for (index, handler) in parts.handlers.iter().enumerate() {
+            let topic = handler.topic();
+            if handler.takes_tombstones() && topic.cleanup != Cleanup::CompactDelete {
+                return Err(BuildError::NoTombstones(handler.name(), topic.name));
+            }
             if parts.handlers[..index].iter().any(|other| other.name() == handler.name()) {
                 return Err(BuildError::SameName(handler.name()));
             }

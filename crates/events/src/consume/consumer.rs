@@ -176,6 +176,7 @@ impl Session {
             handlers: called,
             group: parts.group,
             service: parts.service,
+            replay_key: parts.config.consumer.replay_signing_key.clone(),
             status: status.clone(),
         });
         let engine = Arc::new(Engine {

@@ -13,6 +13,7 @@ use crate::{
         dead_letter::DeadLetter,
         event::EventId,
         headers::{self, dlq},
+        replay::Replay,
     },
     kafka::producer::OutRecord,
 };
@@ -32,17 +33,20 @@ pub(super) fn write(
     record: &Record,
     topic: &Subscribed,
     event: &Option<Opened<'_>>,
+    replay: Option<&Replay>,
     by: &Reporter<'_>,
     failure: &Failure,
 ) -> OutRecord {
     let (original, event) = (record.headers(), event.as_ref());
-    let replayed = original.text(headers::DEAD_LETTER_ID);
     // The same failure of the same record is the same letter, however often the record is delivered.
-    let id = replayed.map(str::to_owned).unwrap_or_else(|| {
+    let id = replay.map(|replay| replay.dead_letter_id.to_string()).unwrap_or_else(|| {
         let (partition, offset) = (record.partition.to_string(), record.offset.to_string());
         EventId::derived(&["dead letter", by.group, by.handler, &topic.name, &partition, &offset]).to_string()
     });
-    let replays = original.text(dlq::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    // Only a replay has an earlier failure.
+    let earlier = |name| replay.and_then(|_| original.text(name));
+    let replays = earlier(dlq::REPLAYS).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+    let first_failed_at = earlier(dlq::FIRST_FAILED_AT).and_then(|time| DateTime::parse_from_rfc3339(time).ok());
     let correlation = event.and_then(|event| event.metadata.correlation_id.clone());
     let ours = DeadLetter {
         id,
@@ -57,11 +61,8 @@ pub(super) fn write(
         message: &failure.message,
         chain: &failure.chain,
         attempts: failure.attempts,
-        first_failed_at: original
-            .text(dlq::FIRST_FAILED_AT)
-            .and_then(|at| at.parse().ok())
-            .unwrap_or(failure.first_failed_at),
-        replays: replays.saturating_add(u32::from(replayed.is_some())),
+        first_failed_at: first_failed_at.map_or(failure.first_failed_at, |time| time.to_utc()),
+        replays: replays.saturating_add(u32::from(replay.is_some())),
         event_id: event.map(|event| event.event_id.to_string()).unwrap_or_default(),
         event_type: event.map(|event| event.event_type.to_string()).unwrap_or_default(),
         correlation_id: correlation
@@ -69,11 +70,8 @@ pub(super) fn write(
             .unwrap_or_default(),
     };
     // Headers of an earlier failure and of the replay are replaced, never added to.
-    let kept = original.pairs().filter(|(name, _)| {
-        !name.starts_with(dlq::PREFIX)
-            && ![headers::TARGET_GROUP, headers::TARGET_HANDLER, headers::DEAD_LETTER_ID, headers::REPLAY_ID]
-                .contains(name)
-    });
+    let kept =
+        original.pairs().filter(|(name, _)| !name.starts_with(dlq::PREFIX) && !headers::OF_REPLAY.contains(name));
     let kept = kept.map(|(name, value)| (name.to_owned(), value.to_vec()));
     OutRecord {
         topic: queue,

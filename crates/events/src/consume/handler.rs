@@ -6,14 +6,21 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 
 use super::{
-    error_class::outdates_its_session, figures::Figures, inbox, memory_claims::MemoryClaims, outcome::Applied,
-    receipt::Replay, record::Record,
+    content::{Content, Tombstone},
+    error_class::outdates_its_session,
+    figures::Figures,
+    inbox,
+    memory_claims::MemoryClaims,
+    outcome::Applied,
+    receipt,
+    record::Record,
 };
 use crate::{
     contract::{
         codec::{DecodeError, Opened},
         envelope::Metadata,
         event::{Event, EventId},
+        replay::Replay,
         topics::TopicSpec,
     },
     flow::error::{Category, HandlerError},
@@ -72,6 +79,8 @@ pub trait Handler: Send + Sync + 'static {
     type Event: Event;
     /// What the outside calls come to.
     type Plan: Plan;
+    /// Whether it is handed the tombstones of its event's topic too, which then has to be a compacted one.
+    const TOMBSTONES: bool = false;
 
     /// Makes the outside calls; no transaction is open here. May be called again for the same event when the work after
     /// it failed.
@@ -96,6 +105,20 @@ pub trait Handler: Send + Sync + 'static {
         plan: Self::Plan,
         tx: &mut Tx,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Forgets what the key of a record without a value stands for: called once for each where
+    /// [`TOMBSTONES`](Self::TOMBSTONES) is set, in the order of its key, and committed as `apply` is.
+    ///
+    /// # Errors
+    /// As those of `apply`.
+    fn tombstone(&self, tombstone: &Tombstone, tx: &mut Tx) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        let _ = (tombstone, tx);
+        async { Err(no_tombstone()) }
+    }
+}
+
+fn no_tombstone() -> HandlerError {
+    HandlerError::reject("tombstone_missing", "this handler asks for tombstones and has no use for them")
 }
 
 /// Hears of one event type, without a database of its own.
@@ -108,12 +131,23 @@ pub trait Listener: Send + Sync + 'static {
     const NAME: &'static str;
     /// The event that it hears of.
     type Event: Event;
+    /// Whether it hears of the tombstones of its event's topic too, which then has to be a compacted one.
+    const TOMBSTONES: bool = false;
 
     /// Called for each event; those of one key in their order, one after the other.
     ///
     /// # Errors
     /// `Retry` to be called again later, `Reject` to give the event up: it becomes a dead letter.
     fn hear(&self, event: &Received<Self::Event>) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Called for each record without a value where [`TOMBSTONES`](Self::TOMBSTONES) is set, in the order of its key.
+    ///
+    /// # Errors
+    /// As those of `hear`.
+    fn tombstone(&self, tombstone: &Tombstone) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        let _ = tombstone;
+        async { Err(no_tombstone()) }
+    }
 }
 
 /// How an attempt ended badly.
@@ -143,11 +177,12 @@ pub(super) trait Registered: Send + Sync {
     fn name(&self) -> &'static str;
     fn event_type(&self) -> &'static str;
     fn topic(&self) -> &'static TopicSpec;
+    fn takes_tombstones(&self) -> bool;
     /// Whether it has the receipt of a replay in the transaction of its effect.
     fn writes_receipts(&self) -> bool;
     fn attempt<'a>(
         &'a self,
-        opened: &'a mut Opened<'_>,
+        content: &'a mut Content<'_>,
         record: &'a Record,
         replay: Option<&'a Replay>,
     ) -> BoxFuture<'a, Result<Applied, AttemptError>>;
@@ -185,17 +220,25 @@ impl<H: Handler> Registered for WithInbox<H> {
         H::Event::TOPIC
     }
 
+    fn takes_tombstones(&self) -> bool {
+        H::TOMBSTONES
+    }
+
     fn writes_receipts(&self) -> bool {
         true
     }
 
     fn attempt<'a>(
         &'a self,
-        opened: &'a mut Opened<'_>,
+        content: &'a mut Content<'_>,
         record: &'a Record,
         replay: Option<&'a Replay>,
     ) -> BoxFuture<'a, Result<Applied, AttemptError>> {
         Box::pin(async move {
+            let opened = match content {
+                Content::Event(opened) => opened,
+                Content::Tombstone(tombstone) => return Box::pin(self.forget(tombstone, replay)).await,
+            };
             let event: Received<H::Event> = Received::read(opened, record).map_err(AttemptError::Unreadable)?;
             let plan = match H::Plan::nothing() {
                 Some(plan) => Some(plan),
@@ -206,22 +249,8 @@ impl<H: Handler> Registered for WithInbox<H> {
             let mut tx = self.outbox.begin().await?;
             tx.caused_by(event.id, event.metadata.correlation_id.as_deref());
             tx.tell_trace().await?;
-            match self.write(&mut tx, &event, plan, replay).await {
-                Ok(Applied::Before) if replay.is_none() => {
-                    tx.rollback().await?;
-                    Ok(Applied::Before)
-                }
-                Ok(applied) => {
-                    tx.keep();
-                    Ok(applied)
-                }
-                Err(error) => {
-                    if outdates_its_session(&error) {
-                        tx.renew().await;
-                    }
-                    Err(error.into())
-                }
-            }
+            let written = self.write(&mut tx, &event, plan, replay).await;
+            Self::end(tx, written, replay).await
         })
     }
 }
@@ -243,13 +272,64 @@ impl<H: Handler> WithInbox<H> {
             }
             _ => Applied::Before,
         };
+        Self::settle(tx, applied, replay).await
+    }
+
+    async fn forget(&self, tombstone: &Tombstone, replay: Option<&Replay>) -> Result<Applied, AttemptError> {
+        let mut tx = self.outbox.begin().await?;
+        tx.caused_by(tombstone.id, None);
+        tx.tell_trace().await?;
+        let written = self.write_tombstone(&mut tx, tombstone, replay).await;
+        Self::end(tx, written, replay).await
+    }
+
+    async fn write_tombstone(
+        &self,
+        tx: &mut Tx,
+        tombstone: &Tombstone,
+        replay: Option<&Replay>,
+    ) -> Result<Applied, HandlerError> {
+        let applied = match inbox::claim(tx, H::NAME, tombstone.id).await? {
+            true => {
+                self.handler.tombstone(tombstone, tx).await?;
+                Applied::Now
+            }
+            false => Applied::Before,
+        };
+        Self::settle(tx, applied, replay).await
+    }
+
+    async fn settle(tx: &mut Tx, applied: Applied, replay: Option<&Replay>) -> Result<Applied, HandlerError> {
         if let Some(replay) = replay {
-            tx.publish(replay.receipt(H::NAME, applied)).await?;
+            tx.publish(receipt::of(replay, H::NAME, applied)).await?;
         } else if applied == Applied::Before {
             return Ok(applied);
         }
         tx.settle().await?;
         Ok(applied)
+    }
+
+    async fn end(
+        tx: Tx,
+        written: Result<Applied, HandlerError>,
+        replay: Option<&Replay>,
+    ) -> Result<Applied, AttemptError> {
+        match written {
+            Ok(Applied::Before) if replay.is_none() => {
+                tx.rollback().await?;
+                Ok(Applied::Before)
+            }
+            Ok(applied) => {
+                tx.keep();
+                Ok(applied)
+            }
+            Err(error) => {
+                if outdates_its_session(&error) {
+                    tx.renew().await;
+                }
+                Err(error.into())
+            }
+        }
     }
 }
 
@@ -271,22 +351,35 @@ impl<L: Listener> Registered for WithMemory<L> {
         L::Event::TOPIC
     }
 
+    fn takes_tombstones(&self) -> bool {
+        L::TOMBSTONES
+    }
+
     fn writes_receipts(&self) -> bool {
         false
     }
 
     fn attempt<'a>(
         &'a self,
-        opened: &'a mut Opened<'_>,
+        content: &'a mut Content<'_>,
         record: &'a Record,
         _: Option<&'a Replay>,
     ) -> BoxFuture<'a, Result<Applied, AttemptError>> {
         Box::pin(async move {
-            let Some(claim) = self.claims.claim(opened.event_id) else {
+            let id = match content {
+                Content::Event(opened) => opened.event_id,
+                Content::Tombstone(tombstone) => tombstone.id,
+            };
+            let Some(claim) = self.claims.claim(id) else {
                 return Ok(Applied::Before);
             };
-            let event = Received::read(opened, record).map_err(AttemptError::Unreadable)?;
-            self.listener.hear(&event).await?;
+            match content {
+                Content::Event(opened) => {
+                    let event = Received::read(opened, record).map_err(AttemptError::Unreadable)?;
+                    self.listener.hear(&event).await?;
+                }
+                Content::Tombstone(tombstone) => self.listener.tombstone(tombstone).await?,
+            }
             claim.stand();
             Ok(Applied::Now)
         })

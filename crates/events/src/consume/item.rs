@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Received,
+    content::id_of,
     record::{Record, Subscribed},
 };
 use crate::contract::{
     codec::{self, DecodeError},
     event::{Event, EventId},
     headers::Headers,
+    replay::Replay,
     topics::TopicSpec,
 };
 
@@ -17,14 +19,18 @@ use crate::contract::{
 pub trait Item: sealed::Read {}
 
 pub(super) mod sealed {
-    use super::{DecodeError, EventId, Record, Subscribed, TopicSpec};
+    use super::{DecodeError, EventId, Record, Replay, Subscribed, TopicSpec};
 
     pub trait Read: Sized + Send + Sync + 'static {
         const TOPICS: &'static [&'static TopicSpec];
         /// Whether a record whose headers cannot all be read is none.
         const READS_HEADERS: bool;
-        /// `None` for what is of another type.
-        fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError>;
+        /// `None` for what is of another type, or no event: a tombstone.
+        fn read(
+            record: &Record,
+            topic: &Subscribed,
+            replay: Option<&Replay>,
+        ) -> Result<Option<(EventId, Self)>, DecodeError>;
     }
 }
 
@@ -34,8 +40,9 @@ impl<E: Event> sealed::Read for Received<E> {
     const TOPICS: &'static [&'static TopicSpec] = &[E::TOPIC];
     const READS_HEADERS: bool = true;
 
-    fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError> {
-        let mut opened = codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())?;
+    fn read(record: &Record, topic: &Subscribed, _: Option<&Replay>) -> Result<Option<(EventId, Self)>, DecodeError> {
+        let Some(value) = record.payload() else { return Ok(None) };
+        let mut opened = codec::open(topic.spec, record.coordinates(topic), value)?;
         if opened.event_type != E::TYPE {
             return Ok(None);
         }
@@ -69,9 +76,11 @@ impl sealed::Read for Raw {
     const TOPICS: &'static [&'static TopicSpec] = &[];
     const READS_HEADERS: bool = false;
 
-    fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError> {
-        // Named by where it stands: whatever it holds, a redelivery is a repeat.
-        let id = EventId::derived(&[&topic.name, &record.partition.to_string(), &record.offset.to_string()]);
+    fn read(
+        record: &Record,
+        topic: &Subscribed,
+        replay: Option<&Replay>,
+    ) -> Result<Option<(EventId, Self)>, DecodeError> {
         let headers = record.headers().pairs().map(|(name, value)| (name.to_owned(), value.to_vec()));
         let raw = Self {
             topic: topic.spec,
@@ -82,6 +91,6 @@ impl sealed::Read for Raw {
             payload: record.payload().map(<[u8]>::to_vec),
             headers: Headers::new(headers.collect()),
         };
-        Ok(Some((id, raw)))
+        Ok(Some((id_of(record, topic, replay), raw)))
     }
 }

@@ -9,7 +9,7 @@ use super::{
     dead_letter::{self, Reporter},
     failure::Failure,
     outcome::{Outcome, Verdict},
-    receipt::{Receipt, Replay},
+    receipt::{self, Receipt},
     record::{Record, Subscribed},
     status::ConsumerStatus,
     work::{GivenUp, Work},
@@ -18,8 +18,9 @@ use crate::{
     contract::{
         codec::{self, DecodeError, Opened},
         event::{Event, NewEvent},
+        replay::{Carrier, NotAReplay, Replay, ReplayKey},
     },
-    flow::error::chain,
+    flow::error::{Category, chain},
     kafka::producer::{Producer, SendError},
     sabotage::{self, Sabotage},
 };
@@ -39,6 +40,8 @@ pub(super) struct Letters {
     pub(super) handlers: Vec<&'static str>,
     pub(super) group: String,
     pub(super) service: String,
+    /// Where it is set, what is not signed with it is no replay.
+    pub(super) replay_key: Option<ReplayKey>,
     pub(super) status: ConsumerStatus,
 }
 
@@ -46,6 +49,22 @@ impl Letters {
     /// Empty where no handler got that far.
     pub(super) fn name_of(&self, handler: Option<usize>) -> &'static str {
         handler.and_then(|index| self.handlers.get(index).copied()).unwrap_or_default()
+    }
+
+    /// The replay that a record is, for whichever group.
+    pub(super) fn replay_of(&self, record: &Record) -> Result<Option<Replay>, NotAReplay> {
+        let Some(headers) = record.address() else { return Ok(None) };
+        let topic = &self.topics[usize::from(record.topic)].name;
+        let carrier = Carrier { topic, key: record.key(), value: record.payload() };
+        Replay::read(headers, &carrier, self.replay_key.as_ref())
+    }
+
+    /// Tells that the headers of a replay that this record has are ignored.
+    pub(super) fn ignored(&self, record: &Record, why: NotAReplay) {
+        let (topic, reason) = (&self.topics[usize::from(record.topic)], why.as_str());
+        metrics::counter!("replay_headers_ignored_total", "topic" => topic.spec.name, "reason" => reason).increment(1);
+        let (partition, offset) = (record.partition, record.offset);
+        tracing::debug!(topic = topic.name, partition, offset, reason, "the headers of a replay are ignored: {why}");
     }
 
     pub(super) fn open<'r>(&self, record: &'r Record) -> Result<Opened<'r>, DecodeError> {
@@ -63,7 +82,9 @@ impl Letters {
         let reporter = Reporter { group: &self.group, handler, service: &self.service };
         let topic = &self.topics[usize::from(record.topic)];
         let opened = self.open(record).ok();
-        let letter = dead_letter::write(self.queue.clone(), record, topic, &opened, &reporter, failure);
+        let replay = self.replay_of(record).unwrap_or_default();
+        let letter =
+            dead_letter::write(self.queue.clone(), record, topic, &opened, replay.as_ref(), &reporter, failure);
         let before = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()).map_or(0, |letter| letter.refusals);
         if before == 0 {
             tracing::warn!(
@@ -97,10 +118,18 @@ impl Letters {
         }
         metrics::counter!("dead_letters_total", "handler" => handler, "category" => failure.category.as_str())
             .increment(1);
-        if let Some(replay) = Replay::of(record, &self.group) {
-            self.send_receipt(replay.failure(handler, failure.category, failure.message.clone())).await;
+        if let Some(replay) = replay {
+            let message = failure.message.clone();
+            self.send_receipt(receipt::of_failure(&replay, handler, failure.category, message)).await;
         }
         Verdict::Done(Outcome::GivenUp { handler, code: failure.code })
+    }
+
+    /// Answers a replay for this group that none of its handlers takes.
+    pub(super) async fn nobody_takes(&self, replay: &Replay) {
+        let handler = replay.handler.as_deref().unwrap_or_default();
+        let message = format!("no handler of {} takes this record", self.group);
+        self.send_receipt(receipt::of_failure(replay, handler, Category::Processing, message)).await;
     }
 
     /// Of an effect without a transaction, and of a failure. A receipt that is lost leaves its replay without an outcome,

@@ -83,7 +83,7 @@ impl OffsetTracker {
 
     /// What was counted since, for the metrics.
     pub(super) fn tell(&mut self) {
-        self.outcomes.0.iter_mut().chain(self.order.counts()).chain(self.commits.counts()).for_each(Count::tell);
+        self.outcomes.counts().chain(self.order.counts()).chain(self.commits.counts()).for_each(Count::tell);
     }
 
     /// Up to where it is done. A commit names the next offset to be handled. `None` while what is done stands in a log that is
@@ -123,25 +123,39 @@ impl OffsetTracker {
 }
 
 /// How many records came to what.
-struct Outcomes([Count; 4]);
+struct Outcomes {
+    of: [Count; 5],
+    /// Of those that were skipped.
+    tombstones: Count,
+}
 
 impl Outcomes {
     fn of(topic: &'static str) -> Self {
-        Self(["applied", "duplicate", "skipped", "dead_letter"].map(|outcome| {
-            Count::of(
-                metrics::counter!("kafka_consumer_messages_processed_total", "topic" => topic, "outcome" => outcome),
-            )
-        }))
+        let outcomes = ["applied", "duplicate", "skipped", "other_group", "dead_letter"];
+        Self {
+            of: outcomes.map(|outcome| {
+                Count::of(
+                    metrics::counter!("kafka_consumer_messages_processed_total", "topic" => topic, "outcome" => outcome),
+                )
+            }),
+            tombstones: Count::of(metrics::counter!("kafka_consumer_tombstones_skipped_total", "topic" => topic)),
+        }
     }
 
     fn count(&mut self, outcome: Outcome) {
         let place = match outcome {
             Outcome::Applied => 0,
             Outcome::Duplicate => 1,
-            Outcome::Skipped => 2,
-            Outcome::GivenUp { .. } => 3,
+            Outcome::Skipped | Outcome::Tombstone => 2,
+            Outcome::OtherGroup => 3,
+            Outcome::GivenUp { .. } => 4,
         };
-        self.0[place].untold += 1;
+        self.of[place].untold += 1;
+        self.tombstones.untold += u64::from(outcome == Outcome::Tombstone);
+    }
+
+    fn counts(&mut self) -> impl Iterator<Item = &mut Count> {
+        self.of.iter_mut().chain([&mut self.tombstones])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::work::Tries;
+use super::{record::Record, work::Tries};
 
 /// How an attempt ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +20,22 @@ pub(super) enum Outcome {
     Duplicate,
     /// Nobody here wants it.
     Skipped,
+    /// The same of a record without a value.
+    Tombstone,
+    /// A replay for another group.
+    OtherGroup,
     /// Kept as a dead letter.
     GivenUp {
         handler: &'static str,
         code: &'static str,
     },
+}
+
+impl Outcome {
+    /// Of a record that nobody here asked for.
+    pub(super) fn of_unwanted(record: &Record) -> Self {
+        if record.payload().is_none() { Self::Tombstone } else { Self::Skipped }
+    }
 }
 
 impl From<Applied> for Outcome {

@@ -36,8 +36,8 @@ pub struct Record {
     has_unreadable_headers: bool,
 }
 
-/// Headers that say whom a record is for, or who waits for an answer. Most records have none.
-const ADDRESS: [&str; 3] = [headers::TARGET_GROUP, headers::TARGET_HANDLER, headers::REPLAY_ID];
+/// Headers that say whom a record is for, and who waits for an answer. Most records have none.
+const ADDRESS: [&str; 5] = headers::OF_REPLAY;
 
 /// A header takes about this much; more costs another allocation and no more.
 const HEADER: usize = 64;

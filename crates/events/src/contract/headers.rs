@@ -38,6 +38,10 @@ pub const TARGET_HANDLER: &str = "x-target-handler";
 pub const DEAD_LETTER_ID: &str = "x-dead-letter-id";
 /// On a replay: the run that it belongs to.
 pub const REPLAY_ID: &str = "x-replay-id";
+/// On a replay: who holds the key of [`ReplayKey`](super::replay::ReplayKey) sent it.
+pub const REPLAY_SIGNATURE: &str = "x-replay-signature";
+/// All that are on replays alone. They say something only together: see [`Replay::read`](super::replay::Replay::read).
+pub const OF_REPLAY: [&str; 5] = [TARGET_GROUP, TARGET_HANDLER, DEAD_LETTER_ID, REPLAY_ID, REPLAY_SIGNATURE];
 
 /// On dead letters only.
 pub mod dlq {

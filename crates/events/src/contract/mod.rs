@@ -11,6 +11,7 @@ pub mod json;
 mod legacy;
 pub mod mismatch;
 mod outside_text;
+pub mod replay;
 pub mod schema;
 pub mod second_reading;
 pub mod sensitive;

@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 pub use super::values::{
     BootstrapServers, Compression, OffsetReset, RegistryUrl, SaslMechanism, SecurityProtocol, boolean,
 };
-use super::values::{acks, group_id, name_of, namespace, no_auto_commit, readable_file, topic_name};
-use crate::contract::topics::TopicNames;
+use super::values::{acks, group_id, name_of, namespace, no_auto_commit, readable_file, replay_key, topic_name};
+use crate::contract::{replay::ReplayKey, topics::TopicNames};
 
 /// Kafka settings, as flags and as environment variables.
 #[derive(Debug, Clone, Args)]
@@ -142,6 +142,9 @@ pub struct ConsumerConfig {
     /// The group hands a silent worker's partitions to others after this time
     #[arg(long, env = "KAFKA_CONSUMER_SESSION_TIMEOUT_MS", default_value_t = 45_000, value_parser = clap::value_parser!(u32).range(1_000..=3_600_000))]
     pub kafka_consumer_session_timeout_ms: u32,
+    /// File of the secret that replays of dead letters are signed with, at least 32 bytes; with it, what is not signed is no replay
+    #[arg(long = "replay-signing-key-file", env = "REPLAY_SIGNING_KEY_FILE", value_parser = replay_key)]
+    pub replay_signing_key: Option<ReplayKey>,
 }
 
 impl KafkaConfig {
@@ -288,6 +291,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::contract::replay::{Carrier, Replay};
 
     #[derive(Parser)]
     struct Cli {
@@ -335,5 +339,38 @@ mod tests {
         config.validate().unwrap();
         assert_eq!(config.client("x").get("sasl.mechanism"), Some("SCRAM-SHA-512"));
         assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn the_secret_of_replays_is_a_file_with_enough_in_it() {
+        let path = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
+        let file = format!("--replay-signing-key-file={}", path.display());
+        for (secret, problem) in [(&[b's'; 31][..], "31 bytes"), (&[b's'; 4097], "bytes"), (b"", "0 bytes")] {
+            std::fs::write(&path, secret).unwrap();
+            let refused = refusal(&[&file]);
+            assert!(refused.contains("32 to 4096") && refused.contains(problem), "{refused}");
+        }
+        // What an editor puts behind it is no part of it, and does not make it long enough.
+        std::fs::write(&path, [&[b's'; 31][..], b"\n"].concat()).unwrap();
+        assert!(refusal(&[&file]).contains("31 bytes"));
+        let carrier = Carrier { topic: "t", key: None, value: None };
+        let replay = Replay {
+            dead_letter_id: uuid::Uuid::nil(),
+            replay_id: uuid::Uuid::nil(),
+            group: "g".to_owned(),
+            handler: None,
+        };
+        let mut signatures = Vec::new();
+        for end in ["", "\n", "\r\n"] {
+            std::fs::write(&path, format!("{}{end}", "s".repeat(32))).unwrap();
+            let config = parse(&[&file]).unwrap();
+            signatures.push(config.consumer.replay_signing_key.as_ref().unwrap().sign(&replay, &carrier));
+            assert!(!format!("{config:?}").contains("ssss"));
+        }
+        signatures.dedup();
+        assert_eq!(signatures.len(), 1);
+        std::fs::remove_file(&path).unwrap();
+        assert!(refusal(&[&file]).contains("allowed: the path of a readable file"));
+        assert!(refusal(&["--replay-signing-key-file=/"]).contains("allowed: the path of a readable file"));
     }
 }

@@ -1,8 +1,10 @@
 //! The values of Kafka settings: how they are written, and which are refused with the reason.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fs::File, io::Read, path::PathBuf, str::FromStr};
 
 use clap::ValueEnum;
+
+use crate::contract::replay::ReplayKey;
 
 /// The brokers to begin with, as `host:port,host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +192,20 @@ pub(super) fn readable_file(text: &str) -> Result<PathBuf, String> {
         Ok(_) => Ok(path),
         Err(problem) => Err(format!("allowed: the path of a readable PEM file; this one: {problem}")),
     }
+}
+
+/// The secret that a file holds; the newline behind it, which editors put there, is not a part of it.
+pub(super) fn replay_key(text: &str) -> Result<ReplayKey, String> {
+    const ALLOWED: &str = "allowed: the path of a readable file with 32 to 4096 bytes, as random as those of \
+                           `openssl rand -hex 32`";
+    const LONGEST: u64 = 4096;
+    let mut secret = Vec::new();
+    let read = File::open(text).and_then(|file| file.take(LONGEST + 2).read_to_end(&mut secret));
+    read.map_err(|problem| format!("{ALLOWED}; this one: {problem}"))?;
+    let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
+    let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+    let key = ReplayKey::new(secret).filter(|_| secret.len() as u64 <= LONGEST);
+    key.ok_or_else(|| format!("{ALLOWED}; this one has {} bytes", secret.len()))
 }
 
 #[cfg(test)]

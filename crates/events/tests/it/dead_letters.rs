@@ -226,12 +226,17 @@ async fn mend(rig: &Rig, queue: &str) {
 async fn a_replay_reaches_only_its_group_and_keeps_the_first_failure() {
     let rig = Rig::new().await;
     rig.create_topics().await;
-    rig.send_raw(Some(b"k"), b"poison for others", &[("x-target-group", b"another-group")]).await;
+    let letter: [(&str, &[u8]); 2] = [
+        ("x-dead-letter-id", b"11111111-1111-5111-8111-111111111111"),
+        ("x-replay-id", b"22222222-2222-5222-8222-222222222222"),
+    ];
+    let others = [("x-target-group", &b"another-group"[..]), letter[0], letter[1]];
+    rig.send_raw(Some(b"k"), b"poison for others", &others).await;
     let group = rig.group();
     let replay: [(&str, &[u8]); 5] = [
         ("x-target-group", group.as_bytes()),
-        ("x-dead-letter-id", b"11111111-1111-5111-8111-111111111111"),
-        ("x-replay-id", b"22222222-2222-5222-8222-222222222222"),
+        letter[0],
+        letter[1],
         ("dlq.first_failed_at", b"2026-01-01T00:00:00.000Z"),
         ("dlq.replays", b"1"),
     ];

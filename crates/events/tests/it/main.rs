@@ -6,6 +6,7 @@
     reason = "a test says what failed by failing, and shows its figures"
 )]
 
+mod batch_order;
 mod batches;
 mod brake;
 mod breaker;
@@ -15,17 +16,22 @@ mod database_changes;
 mod database_errors;
 mod dead_letters;
 mod examples;
+mod forged_replays;
 mod inbox_retention;
 mod lag;
 mod log_resets;
+mod modes;
 mod outage;
 mod producing;
 mod publishing;
 mod rebalancing;
 mod registry;
 mod relay_order;
+mod replay_modes;
 mod replays;
+mod signed_replays;
 mod support;
+mod tombstones;
 mod transactions;
 mod unstorable;
 mod whatever_a_record_holds;

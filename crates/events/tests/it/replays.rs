@@ -8,6 +8,7 @@ use events::{
         codec,
         envelope::Envelope,
         event::NewEvent,
+        replay::{Carrier, Replay},
         schema::{
             dead_letter::{DeadLetterReceiptV1, ReplayOutcome},
             voice::PatientCreationV1,
@@ -19,17 +20,30 @@ use events::{
     publish::Tx,
 };
 use test_kit::kafka;
+use uuid::Uuid;
 
 use crate::support::{LONG, Rig, Running, said};
 
 /// Sends an event as a replay to a group, and perhaps to one handler of it.
 async fn replay(rig: &Rig, event: &NewEvent<PatientCreationV1>, run: &str, group: &str, handler: Option<&str>) {
-    let value = codec::encode(&Envelope::seal(event.clone(), "another-service")).unwrap();
-    let group = rig.config.topic_names().group(group);
-    let mut headers: Vec<(&str, &[u8])> =
-        vec![("x-target-group", group.as_bytes()), ("x-dead-letter-id", b"letter-1"), ("x-replay-id", run.as_bytes())];
-    headers.extend(handler.map(|name| ("x-target-handler", name.as_bytes())));
-    rig.send_raw(Some(event.data.call_id.as_bytes()), &value, &headers).await;
+    let (key, value) = (&event.data.call_id, codec::encode(&Envelope::seal(event.clone(), "another-service")).unwrap());
+    let replay = Replay {
+        dead_letter_id: LETTER,
+        replay_id: run_id(run),
+        group: rig.config.topic_names().group(group),
+        handler: handler.map(str::to_owned),
+    };
+    let topic = rig.topic(&AI_RESPONSES);
+    let headers = replay.headers(&Carrier { topic: &topic, key: Some(key.as_bytes()), value: Some(&value) }, None);
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+    rig.send_raw(Some(key.as_bytes()), &value, &headers).await;
+}
+
+const LETTER: Uuid = Uuid::from_u128(1);
+
+/// The runs of a test, in the order of their names.
+fn run_id(run: &str) -> Uuid {
+    Uuid::from_u128(run.strip_prefix("run-").unwrap().parse().unwrap())
 }
 
 /// The receipts so far: run, group, handler, outcome.
@@ -42,7 +56,7 @@ async fn receipts(rig: &Rig, at_least: usize) -> Vec<(String, String, String, Re
             let value: Envelope<DeadLetterReceiptV1> =
                 serde_json::from_slice(record.payload.as_deref().unwrap()).unwrap();
             let receipt = value.data;
-            assert_eq!(receipt.dead_letter_id, "letter-1");
+            assert_eq!(receipt.dead_letter_id, LETTER.to_string());
             (receipt.replay_id, receipt.group, receipt.handler, receipt.outcome)
         })
         .collect();
@@ -127,10 +141,9 @@ async fn what_became_of_a_replay_is_told_with_the_effect() {
     let all = receipts(&rig, 3).await;
     let group = rig.config.topic_names().group("test-group");
     let outcomes = [ReplayOutcome::Applied, ReplayOutcome::Duplicate, ReplayOutcome::Failed];
-    let expected = outcomes
-        .iter()
-        .enumerate()
-        .map(|(index, outcome)| (format!("run-{}", index + 1), group.clone(), "first".to_owned(), *outcome));
+    let expected = outcomes.iter().enumerate().map(|(index, outcome)| {
+        (run_id(&format!("run-{}", index + 1)).to_string(), group.clone(), "first".to_owned(), *outcome)
+    });
     assert_eq!(all, expected.collect::<Vec<_>>());
     assert_eq!(rig.dead_letters(1).await.len(), 1, "what failed again is a dead letter again");
     consumer.stop().await;
