@@ -6,6 +6,7 @@
     reason = "a test says what failed by failing, and shows its figures"
 )]
 
+mod asking;
 mod batches;
 mod brake;
 mod breaker;
@@ -15,6 +16,7 @@ mod dead_letters;
 mod examples;
 mod lag;
 mod outage;
+mod peer;
 mod producing;
 mod publishing;
 mod rebalancing;
