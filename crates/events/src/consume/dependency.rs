@@ -115,11 +115,11 @@ impl Dependency {
     }
 
     /// Somebody asked it in vain. Returns whether this counts against the record: whether the system answered others since that
-    /// blamed it before. Others that only may have asked count if it answered this one too, be it with its own failure, and failed
-    /// at no other.
+    /// blamed it before. Others that only may have asked count if this is a probe, of which each that waits has one in turn, if it
+    /// answered, be it with its own failure, and if it failed at no other.
     pub(super) fn failed(&mut self, blame: Blame, now: u64, time: Instant) -> bool {
         let counts = blame.before.is_some_and(|before| {
-            let at_this_alone = blame.is_answer && self.failed_at == before;
+            let at_this_alone = blame.is_answer && !self.breaker.is_closed() && self.failed_at == before;
             self.answered_at > before || at_this_alone && self.perhaps_at > before
         });
         self.failed_at = now;
