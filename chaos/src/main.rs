@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::bail;
 use chaos::{
-    faults::Fault,
+    fault::Fault,
     invariants::{DELIVERY, OPERATION},
     prove, report,
     round::{self, Plan},

@@ -6,7 +6,7 @@ use test_kit::process::ServiceProcess;
 use tokio::{sync::Mutex, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{ground::World, history::Probe};
+use crate::{book::Book, history::Probe};
 
 /// Often enough to see a readiness that is wrong for a second.
 const EVERY: Duration = Duration::from_millis(300);
@@ -49,29 +49,29 @@ impl Process {
         &self.base_url
     }
 
-    /// Watches it until told to stop: what is seen goes into the world's book.
-    pub(crate) async fn watch(&self, world: &World, stop: &CancellationToken) {
+    /// Watches it until told to stop: what is seen goes into the book.
+    pub(crate) async fn watch(&self, book: &Book, stop: &CancellationToken) {
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client");
         let mut ended = false;
         while !stop.is_cancelled() {
-            let at = world.now();
+            let at = book.now();
             let mut is_meant_to_run = true;
             // Under a fault it is not looked into: the fault has its lock.
             if let Ok(mut service) = self.service.try_lock() {
                 is_meant_to_run = service.id().is_some();
                 if let Some(memory) = service.id().and_then(resident_bytes) {
-                    world.remembered(&self.name, memory);
+                    book.remembered(&self.name, memory);
                 }
                 if let Some(status) = service.ended()
                     && !ended
                 {
                     ended = true;
-                    world.ended(self, status);
+                    book.ended(&self.name, status);
                 }
             }
             if is_meant_to_run {
                 let ready = self.is_ready(&http).await;
-                world.probed(Probe { process: self.name.clone(), at, answered: world.now(), ready });
+                book.probed(Probe { process: self.name.clone(), at, answered: book.now(), ready });
             }
             sleep(EVERY).await;
         }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use crate::{faults::Fault, round, round::Plan, timeline::Strike};
+use crate::{fault::Fault, round, round::Plan, timeline::Strike};
 
 /// A promise that the feature `sabotage` of the crate `events` can break, and what shows it.
 #[derive(Debug, Clone, Copy)]

@@ -17,12 +17,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ground::{Ground, World, namespace},
+    ground::{Ground, namespace},
     history::{History, WriteOutcome},
     invariants::{self, Violation},
     observe::{evidence, looks},
+    strike,
+    system::Hop,
     systems,
     timeline::Strike,
+    world::World,
 };
 
 /// The load goes on for this long after the last fault is healed.
@@ -85,12 +88,12 @@ async fn watched(world: &Arc<World>, plan: &Plan) -> anyhow::Result<Report> {
     // Also when the round is broken off: the look-outs are on threads that hold the world.
     let _end = watch.clone().drop_guard();
     let looks = look_out(world, &watch);
-    let watching = join_all(world.processes().map(|process| process.watch(world, &watch)));
+    let watching = join_all(world.processes().map(|process| process.watch(&world.book, &watch)));
     let loading = join_all(world.systems.iter().map(|system| system.load(&load)));
     let striking = async {
         let healed = async {
             strike_all(world, &plan.strikes).await;
-            sleep(AFTERMATH.max(LEAST_LOAD.saturating_sub(world.now()))).await;
+            sleep(AFTERMATH.max(LEAST_LOAD.saturating_sub(world.book.now()))).await;
             load.cancel();
         };
         // A Kafka that takes long to start would otherwise be given more to do each second.
@@ -120,7 +123,7 @@ async fn watched(world: &Arc<World>, plan: &Plan) -> anyhow::Result<Report> {
         }
     }
     let operation = {
-        let mut book = world.book();
+        let mut book = world.book.seen();
         book.running = running;
         book.patience = plan.patience;
         match drained {
@@ -143,7 +146,7 @@ pub fn acknowledged(history: &History) -> usize {
     history.writes.iter().filter(|write| write.outcome == WriteOutcome::Acknowledged).count()
 }
 
-type Looking = (usize, systems::Hop, tokio::task::JoinHandle<Vec<crate::history::Look>>);
+type Looking = (usize, Hop, tokio::task::JoinHandle<Vec<crate::history::Look>>);
 
 fn look_out(world: &Arc<World>, stop: &CancellationToken) -> Vec<Looking> {
     let mut looking = Vec::new();
@@ -169,11 +172,11 @@ async fn strike_all(world: &World, strikes: &[Strike]) {
             "  +{:>4.1} s  {:<20} {:<28} for {:.1} s",
             began.elapsed().as_secs_f64(),
             strike.fault.name(),
-            strike.fault.target(world, strike),
+            strike::target(world, strike),
             strike.lasts.as_secs_f64()
         );
-        let outages = strike.fault.befall(world, strike).await;
-        world.book().outages.extend(outages);
+        let outages = strike::befall(world, strike).await;
+        world.book.seen().outages.extend(outages);
     });
     join_all(striking).await;
 }

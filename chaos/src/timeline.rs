@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::faults::Fault;
+use crate::fault::Fault;
 
 /// One fault of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::{
     history::{Effect, Fact, Write, WriteOutcome},
-    systems::Hop,
+    system::Hop,
 };
 
 /// In the order in which they were applied.

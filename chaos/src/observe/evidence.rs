@@ -10,9 +10,10 @@ use tokio::{
 
 use super::{backlog, group::GroupView, topics};
 use crate::{
-    ground::{World, namespace},
+    ground::namespace,
     history::{History, Look},
-    systems::{Hop, System},
+    system::{Hop, System},
+    world::World,
 };
 
 const EVERY: Duration = Duration::from_millis(300);

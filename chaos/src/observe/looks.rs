@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     history::{Fact, Look},
-    systems::Hop,
+    system::Hop,
 };
 
 const EVERY: Duration = Duration::from_millis(400);

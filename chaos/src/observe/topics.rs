@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::group::client;
 use crate::{
     history::{DeadLetter, Fact, Record},
-    systems::Hop,
+    system::Hop,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Hop, System};
 use crate::{
     ground::Ground,
     history::{
@@ -22,6 +21,7 @@ use crate::{
         WriteOutcome::{self, Acknowledged, Failed, Indeterminate},
     },
     process::Process,
+    system::{Hop, System},
 };
 
 pub(super) const NAME: &str = "practice";

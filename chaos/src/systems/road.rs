@@ -7,11 +7,11 @@ use serde_json::Value;
 use test_kit::kafka;
 use tokio_util::sync::CancellationToken;
 
-use super::{Hop, System};
 use crate::{
     ground::{Ground, namespace},
     history::{Fact, Write},
     process::Process,
+    system::{Hop, System},
     worker::{self, write_log},
 };
 

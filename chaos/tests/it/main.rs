@@ -10,7 +10,7 @@ mod in_flight;
 use std::time::Duration;
 
 use chaos::{
-    faults::Fault,
+    fault::Fault,
     report,
     round::{self, Plan},
     systems,

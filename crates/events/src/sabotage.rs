@@ -16,6 +16,8 @@ pub(crate) enum Sabotage {
     NoInbox,
     /// The relay saves a position before what lies behind it is acknowledged.
     RelaySavesBeforeAck,
+    /// What comes below what was taken is dropped, whatever log it stands in.
+    IgnoreShorterLog,
     /// Records of one key run side by side.
     NoLanes,
 }
@@ -36,6 +38,7 @@ pub(crate) fn is(sabotage: Sabotage) -> bool {
         Sabotage::FireAndForgetDeadLetter => "fire-and-forget-dead-letter",
         Sabotage::NoInbox => "no-inbox",
         Sabotage::RelaySavesBeforeAck => "relay-saves-before-ack",
+        Sabotage::IgnoreShorterLog => "ignore-shorter-log",
         Sabotage::NoLanes => "no-lanes",
     };
     *CHOSEN == name

@@ -2,7 +2,7 @@
 //!
 //! Its settings are those of the local stack. About 300 MB and 3 s each: for tests of outages, not for all.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use crate::{
     daemon::Daemon,
@@ -18,6 +18,9 @@ const LOGGING: &str = include_str!("../../../scripts/stack.d/kafka/log4j2.proper
 /// sessions shorter than 6 s too, so that a test need not be longer than that to see one expire.
 const SHORT_SESSIONS: &str =
     "\nbroker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=400\ngroup.min.session.timeout.ms=1000\n";
+
+/// Where the logs are, in its folder.
+const DATA: &str = "data";
 
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -50,7 +53,7 @@ impl Broker {
             )
             .replace("@PORT@", &port.to_string())
             .replace("@CONTROLLER_PORT@", &free_port().to_string())
-            .replace("@DATA@", &folder.join("data").display().to_string());
+            .replace("@DATA@", &folder.join(DATA).display().to_string());
         fs::write(folder.join("server.properties"), settings + SHORT_SESSIONS).unwrap();
         fs::write(folder.join("log4j2.properties"), LOGGING).unwrap();
         let mut broker = Self { daemon: Daemon::new("the private broker", folder.join("log")), folder, port };
@@ -97,6 +100,10 @@ impl Broker {
                 async move { ready }
             })
             .await;
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join(DATA)
     }
 
     /// Gives the data folder its identity; Kafka starts on no other.

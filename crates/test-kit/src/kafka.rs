@@ -14,7 +14,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders},
     producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer as _},
@@ -41,6 +41,21 @@ pub struct TestRecord {
 }
 
 impl TestRecord {
+    /// A copy of what a client was given.
+    pub fn of(message: &BorrowedMessage<'_>) -> Self {
+        let headers = message
+            .headers()
+            .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            key: message.key().map(<[u8]>::to_vec),
+            payload: message.payload().map(<[u8]>::to_vec),
+            headers,
+            timestamp_ms: message.timestamp().to_millis(),
+        }
+    }
+
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_slice())
@@ -125,6 +140,66 @@ pub async fn read_uncommitted_to_end(bootstrap: &str, topic: &str) -> Vec<TestRe
     read_by(config, topic, LIMIT, Until::End).await
 }
 
+/// Deletes a topic and waits until the broker does not know it any more.
+pub async fn delete_topic(bootstrap: &str, name: &str) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let results = admin.delete_topics(&[name], &options).await;
+    let results = results.unwrap_or_else(|error| panic!("cannot delete topic {name} on {bootstrap}: {error}"));
+    assert!(matches!(results.first(), Some(Ok(_))), "cannot delete topic {name} on {bootstrap}: {results:?}");
+    let topic = name.to_owned();
+    blocking(move || {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let metadata = admin.inner().fetch_metadata(None, LIMIT).unwrap();
+            if !metadata.topics().iter().any(|one| one.name() == topic) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{topic} is still there");
+            std::thread::sleep(INTERVAL);
+        }
+    })
+    .await;
+}
+
+/// Deletes what stands before these offsets, as retention does.
+pub async fn delete_records(bootstrap: &str, topic: &str, before: &[(i32, i64)]) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in before {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).unwrap();
+    }
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let deleted = admin.delete_records(&list, &options).await;
+    deleted.unwrap_or_else(|error| panic!("cannot delete records of {topic} on {bootstrap}: {error}"));
+}
+
+/// The offset that the next record of each partition gets.
+pub async fn ends(bootstrap: &str, topic: &str) -> Vec<(i32, i64)> {
+    let (config, topic) = (consumer(bootstrap, "test-kit"), topic.to_owned());
+    blocking(move || {
+        let deadline = Instant::now() + LIMIT;
+        let consumer: BaseConsumer = config.create().unwrap();
+        let end = |partition| (partition, consumer.fetch_watermarks(&topic, partition, LIMIT).unwrap().1);
+        partitions(&consumer, &topic, deadline).into_iter().map(end).collect()
+    })
+    .await
+}
+
+/// Commits these offsets for a group without members, as an operator does by hand.
+pub async fn commit(bootstrap: &str, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+    let config = consumer(bootstrap, group);
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).unwrap();
+    }
+    blocking(move || {
+        let consumer: BaseConsumer = config.create().unwrap();
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+    })
+    .await;
+}
+
 /// What a group has committed, by partition; -1 where it has committed nothing.
 pub async fn committed(bootstrap: &str, group: &str, topic: &str) -> Vec<(i32, i64)> {
     let (config, topic) = (consumer(bootstrap, group), topic.to_owned());
@@ -186,7 +261,7 @@ async fn read_by(config: ClientConfig, topic: &str, limit: Duration, until: Unti
                 "read only {count} records of {topic} in {limit:?} (last error: {last_error:?})"
             );
             match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => records.push(owned(&message)),
+                Some(Ok(message)) => records.push(TestRecord::of(&message)),
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     open.remove(&partition);
                 }
@@ -214,20 +289,6 @@ fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> Vec<i3
         }
         assert!(Instant::now() < deadline, "there is no topic {topic}");
         std::thread::sleep(INTERVAL);
-    }
-}
-
-fn owned(message: &BorrowedMessage<'_>) -> TestRecord {
-    let headers = message
-        .headers()
-        .map_or_else(Vec::new, |headers| (0..headers.count()).map(|index| header(headers, index)).collect());
-    TestRecord {
-        partition: message.partition(),
-        offset: message.offset(),
-        key: message.key().map(<[u8]>::to_vec),
-        payload: message.payload().map(<[u8]>::to_vec),
-        headers,
-        timestamp_ms: message.timestamp().to_millis(),
     }
 }
 

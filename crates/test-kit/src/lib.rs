@@ -11,6 +11,7 @@
 )]
 
 pub mod broker;
+pub mod broker_disk;
 pub mod conformance;
 mod daemon;
 pub mod faulty_broker;

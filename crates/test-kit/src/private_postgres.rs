@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{daemon::Daemon, folder::Folder, ports::free_port, stack};
+
+/// The role that needs a password.
+const GUARDED: &str = "guarded";
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -46,6 +49,30 @@ impl PrivatePostgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Makes the role that has to log in with a password, unlike the server's own; the database is its. Returns its URL.
+    pub async fn with_password(&self, password: &str) -> String {
+        self.run(format!(
+            "CREATE ROLE {GUARDED} LOGIN PASSWORD '{password}'; ALTER DATABASE postgres OWNER TO {GUARDED}"
+        ))
+        .await;
+        format!("postgres://{GUARDED}:{password}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Gives that role another password and ends its connections, as at a rotation.
+    pub async fn change_password(&self, password: &str) {
+        self.run(format!(
+            "ALTER ROLE {GUARDED} PASSWORD '{password}';
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{GUARDED}'"
+        ))
+        .await;
+    }
+
+    async fn run(&self, sql: String) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        // Only words of tests go into it.
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+
     /// As `pg_ctl stop -m immediate`: every session breaks off, nothing is written down, and the next start recovers.
     pub async fn stop_immediately(&mut self) {
         self.daemon.end_by("QUIT", LIMIT).await;
@@ -73,6 +100,10 @@ impl PrivatePostgres {
         // There is nothing to lose yet.
         command.args(["-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
         self.daemon.prepare(command).await;
+        // The first line that fits counts.
+        let rules = self.folder.join("data/pg_hba.conf");
+        let others = fs::read_to_string(&rules).unwrap();
+        fs::write(&rules, format!("host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{others}")).unwrap();
     }
 
     fn program(&self, name: &str) -> Command {

@@ -6,7 +6,6 @@ use chrono::{TimeDelta, Utc};
 use events::{
     contract::{
         dead_letter::DeadLetter,
-        envelope::timestamp,
         event::{Event, EventId},
         headers,
         schema::voice::{BookingConfirmationV1, PatientCreationV1},
@@ -190,7 +189,7 @@ impl Intake {
             message: &message,
             chain: &message,
             attempts: 1,
-            first_failed_at: timestamp(&now),
+            first_failed_at: now,
             replays: 0,
             event_id: String::new(),
             event_type: event_type(found.kind).to_owned(),

@@ -9,9 +9,9 @@ use std::{
 use clap::Parser;
 use events::{
     contract::{
-        codec::{self, Coordinates},
+        codec,
         envelope::Envelope,
-        event::{EventId, NewEvent},
+        event::{Coordinates, EventId, NewEvent},
         headers,
         schema::voice::PatientCreationV1,
         topics::{AI_RESPONSES, CATALOGUE, DEAD_LETTER_QUEUE},
@@ -73,7 +73,7 @@ impl Ready {
 
 /// Reads a record's value as a handler gets it.
 pub fn decode(value: &[u8]) -> (EventId, PatientCreationV1) {
-    let at = Coordinates { topic: AI_RESPONSES.name, partition: 0, offset: 0 };
+    let at = Coordinates { topic: AI_RESPONSES.name, partition: 0, offset: 0, timestamp_ms: None };
     let opened = codec::open(&AI_RESPONSES, at, value).unwrap();
     (opened.event_id, opened.typed().unwrap())
 }

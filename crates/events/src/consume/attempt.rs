@@ -15,7 +15,9 @@ use super::{
     failure::Failure,
     handler::{AttemptError, Placed},
     letters::Letters,
+    monitoring::Monitoring,
     outcome::{Applied, Outcome, Verdict},
+    rebuild::Rebuild,
     receipt::Replay,
     record::{Record, Subscribed},
     stopwatch::Stopwatch,
@@ -39,6 +41,8 @@ pub(super) struct Engine {
     pub(super) retry: RetryPolicy,
     pub(super) attempt_limit: Duration,
     pub(super) breakers: Arc<Breakers>,
+    pub(super) monitoring: Monitoring,
+    pub(super) rebuild: Rebuild,
 }
 
 impl Engine {
@@ -94,7 +98,7 @@ impl Engine {
         if done == Outcome::Skipped
             && let Some(replay) = Replay::of(record, &self.letters.group)
         {
-            let message = format!("no handler of {} takes {event_type}", self.letters.group);
+            let message = format!("no handler of {} takes this event type", self.letters.group);
             self.letters.send_receipt(replay.failure(only.unwrap_or_default(), Category::Processing, message)).await;
         }
         Verdict::Done(done)

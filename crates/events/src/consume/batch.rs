@@ -107,6 +107,9 @@ impl<H: BatchHandler> RegisteredBatch for WithOutbox<H> {
         for (_, work) in out {
             let topic = &engine.topics[usize::from(work.record.topic)];
             let read = match engine.is_meant(&work.record) {
+                true if H::Item::READS_HEADERS && work.record.has_unreadable_headers() => {
+                    Err(DecodeError::UnreadableHeaders)
+                }
                 true => H::Item::read(&work.record, topic),
                 false => Ok(None),
             };

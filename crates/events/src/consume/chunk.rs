@@ -1,7 +1,7 @@
 //! Records that were handed out together, run one after the other as long as none has to wait for anything. The first that
 //! does keeps the task; the rest goes on in another, so that nobody waits for it.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, task::Poll};
+use std::{collections::VecDeque, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
@@ -15,12 +15,13 @@ use super::{
     stopwatch::Stopwatch,
     work::Work,
 };
+use crate::flow::ledger::Ticket;
 
 pub(super) struct Chunk {
     rest: VecDeque<(Lane, Work)>,
     is_batch: bool,
     /// The record that is at work. It is lost if nothing else is said of it.
-    current: Option<Lane>,
+    current: Option<(Lane, Ticket)>,
     reports: Vec<Report>,
     events: UnboundedSender<Notice>,
 }
@@ -36,7 +37,7 @@ impl Chunk {
             self.reports.reserve(self.rest.len());
             let mut stopwatch = Stopwatch::of(&engine.handlers);
             while let Some((lane, work)) = self.rest.pop_front() {
-                self.current = Some(lane);
+                self.current = Some((lane, work.ticket));
                 let verdict = {
                     let mut handling = pin!(engine.handle(&work, &mut stopwatch));
                     match futures::poll!(handling.as_mut()) {
@@ -121,9 +122,18 @@ impl Chunk {
 impl Drop for Chunk {
     /// However it ends: a lane whose end went unheard would be shut for ever.
     fn drop(&mut self) {
-        let mut lanes: Vec<Lane> = self.current.into_iter().chain(self.rest.iter().map(|(lane, _)| *lane)).collect();
-        lanes.dedup();
-        self.reports.extend(lanes.into_iter().map(|lane| Report::Lost { lane }));
+        // Which record of a batch it was is not known: the first is taken for it.
+        let first = self.rest.front().filter(|_| self.is_batch).map(|(lane, work)| (*lane, work.ticket));
+        if let Some((lane, ticket)) = self.current.or(first) {
+            let behind = self.take_lane(lane);
+            self.reports.push(Report::Back { lane, works: behind, then: Then::Running });
+            self.reports.push(Report::Lost { lane, ticket });
+        }
+        while let Some((lane, _)) = self.rest.front() {
+            let lane = *lane;
+            let works = self.take_lane(lane);
+            self.reports.push(Report::Back { lane, works, then: Then::After(Duration::ZERO) });
+        }
         if self.is_batch {
             self.reports.push(Report::BatchEnded);
         }

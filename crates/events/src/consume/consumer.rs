@@ -1,16 +1,14 @@
 //! A consumer's life: it waits for its topics, joins its group, takes records, and leaves when it is told to stop.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, mpsc},
     time::Duration,
 };
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use tokio::{
-    sync::{Notify, mpsc::unbounded_channel},
-    time::timeout,
-};
+use tokio::{sync::mpsc::unbounded_channel, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -27,8 +25,11 @@ use super::{
     lag::Watch,
     lane::Order,
     letters::Letters,
+    log_watch::LogWatch,
+    monitoring::Monitoring,
     partition::Board,
     poll::Poller,
+    rebuild::Rebuild,
     record::Subscribed,
     status::ConsumerStatus,
 };
@@ -128,8 +129,6 @@ struct Session {
     brake: (BrakePolicy, Duration),
     stall_limit: Duration,
     board: Board,
-    /// Told when the client has stalled.
-    rebuild: Arc<Notify>,
     status: ConsumerStatus,
 }
 
@@ -155,7 +154,7 @@ impl Session {
         });
         let topics: Arc<[Subscribed]> =
             specs.iter().map(|spec| Subscribed { name: names.in_kafka(spec), spec }).collect();
-        let letters = Letters {
+        let letters = Arc::new(Letters {
             producer: Producer::new(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
             queue: names.in_kafka(&DEAD_LETTER_QUEUE),
             topics: Arc::clone(&topics),
@@ -163,11 +162,13 @@ impl Session {
             group: parts.group,
             service: parts.service,
             status: status.clone(),
-        };
+        });
         let engine = Arc::new(Engine {
             topics,
             handlers: handlers.collect(),
-            letters: Arc::new(letters),
+            monitoring: Monitoring::new(parts.config.clone(), Arc::clone(&letters)),
+            rebuild: Rebuild::default(),
+            letters,
             retry: parts.retry,
             attempt_limit: parts.attempt_limit,
             breakers: Breakers::new(parts.breaker),
@@ -186,7 +187,7 @@ impl Session {
         }
         let brake = (parts.brake, parts.cool_down);
         let (config, order, stall_limit) = (parts.config, parts.order, parts.stall_limit);
-        Ok(Self { config, mode, order, brake, stall_limit, board: Board::default(), rebuild: Arc::default(), status })
+        Ok(Self { config, mode, order, brake, stall_limit, board: Board::default(), status })
     }
 
     fn count_rebuild(&self, reason: &'static str, times: u64) {
@@ -194,8 +195,8 @@ impl Session {
         metrics::counter!("kafka_consumer_rebuilds_total", "group" => group, "reason" => reason).increment(times);
     }
 
-    /// Starts the thread that looks at the lag; it ends when what is returned is dropped.
-    fn watch(&self) -> Result<mpsc::Sender<()>, BuildError> {
+    /// Starts the threads that look at the lag and at the logs; they end when what is returned is dropped.
+    fn watch(&self) -> Result<[mpsc::Sender<()>; 2], BuildError> {
         let engine = self.mode.engine();
         let watch = Watch {
             config: self.config.clone(),
@@ -205,11 +206,18 @@ impl Session {
             board: self.board.clone(),
             status: self.status.clone(),
             limit: self.stall_limit,
-            rebuild: Arc::clone(&self.rebuild),
+            engine: Arc::clone(engine),
         };
-        let (stop, stopped) = mpsc::channel();
+        let logs = LogWatch {
+            config: self.config.clone(),
+            engine: Arc::clone(engine),
+            board: self.board.clone(),
+            before: HashMap::new(),
+        };
+        let ((stop, stopped), (stop_logs, logs_stopped)) = (mpsc::channel(), mpsc::channel());
         std::thread::Builder::new().name("kafka-lag".to_owned()).spawn(move || watch.run(&stopped))?;
-        Ok(stop)
+        std::thread::Builder::new().name("kafka-logs".to_owned()).spawn(move || logs.run(&logs_stopped))?;
+        Ok([stop, stop_logs])
     }
 
     /// The life of one client, until the shutdown or until it is of no use any more. What it had taken and not done is
@@ -221,8 +229,7 @@ impl Session {
         let engine = self.mode.engine();
         let (events, inbound) = unbounded_channel();
         let (commits, to_commit) = mpsc::channel();
-        let (status, board) = (self.status.clone(), self.board.clone());
-        let context = Intake::new(&engine.letters.group, &engine.topics, events.clone(), status, board, DRAIN);
+        let context = Intake::new(&self.config, Arc::clone(engine), events.clone(), self.board.clone(), DRAIN);
         let consumer: BaseConsumer<Intake> =
             self.config.consumer(&engine.letters.service, &engine.letters.group).create_with_context(context)?;
         let subscription: Vec<&str> = engine.topics.iter().map(|topic| topic.name.as_str()).collect();
@@ -232,24 +239,23 @@ impl Session {
             events: events.clone(),
             commits: to_commit,
             status: self.status.clone(),
+            engine: Arc::clone(engine),
             most_at_once: self.config.consumer.kafka_consumer_max_poll_records as usize,
             shutdown: stop.clone(),
         };
         let concurrency = self.config.consumer.kafka_consumer_concurrency as usize;
-        let brake = DeadLetterBrake::new(self.brake.0, self.brake.1, self.config.clone(), Arc::clone(&engine.letters));
-        let broken = Arc::new(Notify::new());
-        let dispatcher =
-            Dispatcher::new(self.mode.clone(), self.order, concurrency, brake, Arc::clone(&broken), events, commits);
+        let (letters, monitoring) = (Arc::clone(&engine.letters), engine.monitoring.clone());
+        let brake = DeadLetterBrake::new(self.brake.0, self.brake.1, letters, monitoring);
+        let dispatcher = Dispatcher::new(self.mode.clone(), self.order, concurrency, brake, events, commits);
         std::thread::Builder::new().name("kafka-poll".to_owned()).spawn(move || poller.run())?;
         let mut run = std::pin::pin!(dispatcher.run(inbound));
         let ended = tokio::select! {
             // The thread ends by itself only when its client is dead.
-            () = &mut run => return Ok(if shutdown.is_cancelled() { Ended::Stopped } else { Ended::Rebuild("dead") }),
-            () = self.rebuild.notified() => Ended::Rebuild("stalled"),
-            () = broken.notified() => {
-                tracing::error!("the engine broke over a record; another client takes it and what is behind it again");
-                Ended::Rebuild("broken")
+            () = &mut run => {
+                let reason = engine.rebuild.take_reason().unwrap_or("dead");
+                return Ok(if shutdown.is_cancelled() { Ended::Stopped } else { Ended::Rebuild(reason) });
             }
+            () = engine.rebuild.asked() => Ended::Rebuild(engine.rebuild.take_reason().unwrap_or("dead")),
             () = shutdown.cancelled() => Ended::Stopped,
         };
         stop.cancel();

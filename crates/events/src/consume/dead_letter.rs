@@ -11,7 +11,6 @@ use crate::{
     contract::{
         codec::Opened,
         dead_letter::DeadLetter,
-        envelope::timestamp,
         event::EventId,
         headers::{self, dlq},
     },
@@ -60,8 +59,9 @@ pub(super) fn write(
         attempts: failure.attempts,
         first_failed_at: original
             .text(dlq::FIRST_FAILED_AT)
-            .map_or_else(|| timestamp(&failure.first_failed_at), str::to_owned),
-        replays: replays + u32::from(replayed.is_some()),
+            .and_then(|at| at.parse().ok())
+            .unwrap_or(failure.first_failed_at),
+        replays: replays.saturating_add(u32::from(replayed.is_some())),
         event_id: event.map(|event| event.event_id.to_string()).unwrap_or_default(),
         event_type: event.map(|event| event.event_type.to_string()).unwrap_or_default(),
         correlation_id: correlation

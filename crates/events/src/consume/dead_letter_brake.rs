@@ -1,23 +1,15 @@
 //! The brake of a consumer: put on when too much is given up, taken off by a person or after a while. Both are told by
 //! readiness, log and metrics, and to whoever listens to `system.monitoring`.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::Utc;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
-use super::{letters::Letters, partition::AssignmentId, status::Braked};
+use super::{letters::Letters, monitoring::Monitoring, partition::AssignmentId, status::Braked};
 use crate::{
-    contract::{
-        event::{Event, NewEvent},
-        schema::monitoring::{AlertClearedV1, AlertRaisedV1, AlertV1},
-        topics::SYSTEM_MONITORING,
-    },
-    flow::{
-        brake::{Brake, BrakePolicy, Excess},
-        error::chain,
-    },
-    kafka::{admin, config::KafkaConfig},
+    contract::schema::monitoring::{AlertClearedV1, AlertRaisedV1, AlertV1},
+    flow::brake::{Brake, BrakePolicy, Excess},
 };
 
 pub(super) struct DeadLetterBrake {
@@ -26,16 +18,15 @@ pub(super) struct DeadLetterBrake {
     /// How long it stays on unless a person takes it off.
     cool_down: Duration,
     on_since: Option<Instant>,
-    config: KafkaConfig,
     letters: Arc<Letters>,
-    announcing: Option<JoinHandle<()>>,
+    monitoring: Monitoring,
 }
 
 impl DeadLetterBrake {
-    pub(super) fn new(policy: BrakePolicy, cool_down: Duration, config: KafkaConfig, letters: Arc<Letters>) -> Self {
+    pub(super) fn new(policy: BrakePolicy, cool_down: Duration, letters: Arc<Letters>, monitoring: Monitoring) -> Self {
         // A brake that is on outlives the client that it was put on with.
         let on_since = letters.status.brake().map(|_| Instant::now());
-        let brake = Self { brake: Brake::new(policy), policy, cool_down, on_since, config, letters, announcing: None };
+        let brake = Self { brake: Brake::new(policy), policy, cool_down, on_since, letters, monitoring };
         brake.tell();
         brake
     }
@@ -70,7 +61,7 @@ impl DeadLetterBrake {
         );
         let alert = self.alert(excess, handler, code);
         self.letters.status.brakes(Some(Braked { reason, alert: alert.clone() }));
-        self.announce(AlertRaisedV1(alert));
+        self.monitoring.announce(AlertRaisedV1(alert));
         self.tell();
     }
 
@@ -83,7 +74,7 @@ impl DeadLetterBrake {
             self.on_since = None;
             self.brake.forget();
             if let Some(Braked { alert, .. }) = self.letters.status.brakes(None) {
-                self.announce(AlertClearedV1(AlertV1 { value: 0.0, ..alert }));
+                self.monitoring.announce(AlertClearedV1(AlertV1 { value: 0.0, ..alert }));
             }
             self.tell();
         }
@@ -110,25 +101,6 @@ impl DeadLetterBrake {
             threshold: threshold.into(),
             since: Utc::now(),
         }
-    }
-
-    /// In a task of its own, behind the one before: taking records does not wait for it. Where it fails, readiness and
-    /// metrics still tell.
-    fn announce<E: Event>(&mut self, event: E) {
-        let (config, letters, before) = (self.config.clone(), Arc::clone(&self.letters), self.announcing.take());
-        self.announcing = Some(tokio::spawn(async move {
-            if let Some(before) = before {
-                let _ = before.await;
-            }
-            let told: Result<(), Box<dyn Error + Send + Sync>> = async {
-                admin::ensure(&config, &letters.service, &[&SYSTEM_MONITORING]).await?;
-                Ok(letters.publish(NewEvent::fact(event)).await?)
-            }
-            .await;
-            if let Err(error) = told {
-                tracing::warn!(error = chain(&*error), event = E::TYPE, "an alert could not be published");
-            }
-        }));
     }
 
     fn tell(&self) {

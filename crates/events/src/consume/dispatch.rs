@@ -3,17 +3,14 @@
 //! One task owns both, so neither needs a lock; the work itself runs in tasks of its own, several records at once.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::RandomState,
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
 
 use tokio::{
-    sync::{
-        Notify,
-        mpsc::{UnboundedReceiver, UnboundedSender},
-    },
+    sync::mpsc::{UnboundedReceiver, UnboundedSender},
     time::{Instant, sleep_until},
 };
 
@@ -26,13 +23,14 @@ use super::{
     notice::{Booked, Notice, Report, Then},
     offset_tracker::OffsetTracker,
     outcome::Outcome,
-    partition::{AssignmentId, Frontier},
+    partition::{Assigned, AssignmentId, Frontier, LogReset},
+    rebuild::Place,
     spread::SpreadHash,
     waiting::Waiting,
     work::Work,
 };
 use crate::{
-    flow::scheduler::Scheduler,
+    flow::{ledger::Ticket, scheduler::Scheduler},
     sabotage::{self, Sabotage},
 };
 
@@ -84,22 +82,21 @@ pub(super) struct Dispatcher {
     gathering: Option<Instant>,
     batches_out: usize,
     revocations: Vec<Revocation>,
+    /// Lanes that have a record over which the engine breaks whatever client brings it: nothing of them is handed out.
+    shut: HashSet<Lane, SpreadHash>,
     hasher: RandomState,
     /// A record was lost: nothing more is handed out, since what is behind it on its key must not overtake it.
     is_broken: bool,
-    broken: Arc<Notify>,
     events: UnboundedSender<Notice>,
     commits: Sender<Vec<Frontier>>,
 }
 
 impl Dispatcher {
-    /// `broken` is told when the engine broke over a record: only another client brings that one again.
     pub(super) fn new(
         mode: Mode,
         order: Order,
         concurrency: usize,
         brake: DeadLetterBrake,
-        broken: Arc<Notify>,
         events: UnboundedSender<Notice>,
         commits: Sender<Vec<Frontier>>,
     ) -> Self {
@@ -118,9 +115,9 @@ impl Dispatcher {
             gathering: None,
             batches_out: 0,
             revocations: Vec::new(),
+            shut: HashSet::default(),
             hasher: RandomState::new(),
             is_broken: false,
-            broken,
             events,
             commits,
         }
@@ -181,9 +178,13 @@ impl Dispatcher {
                     let ticket = tracker.charge(&record);
                     let lane = Lane::of(id, &record, self.order, &self.hasher);
                     let lane = if sabotage::is(Sabotage::NoLanes) { Lane { key: ticket.0, ..lane } } else { lane };
+                    if !self.shut.is_empty() && self.shut.contains(&lane) {
+                        continue;
+                    }
                     self.scheduler.push(lane, Work { ticket, record, tries: None });
                 }
             }
+            Notice::LogReset(id, why) => self.begin_log(id, why),
             Notice::Revoked { ids, drain, reply } => {
                 for id in &ids {
                     if let Some(tracker) = self.trackers.get_mut(id) {
@@ -192,11 +193,34 @@ impl Dispatcher {
                 }
                 self.scheduler.forget(|lane| ids.contains(&lane.assignment));
                 self.waiting.forget(|lane| ids.contains(&lane.assignment));
+                self.shut.retain(|lane| !ids.contains(&lane.assignment));
                 self.revocations.push(Revocation { ids, deadline: Instant::now() + drain, reply });
             }
             Notice::Reports(reports) => reports.into_iter().for_each(|report| self.book(report)),
             Notice::Closed => {}
         }
+    }
+
+    /// A partition's log is another than was handled. What was taken of the old one is handled all the same, and before what the
+    /// new one has of its key.
+    fn begin_log(&mut self, id: AssignmentId, why: LogReset) {
+        let Some(tracker) = self.trackers.get_mut(&id) else { return };
+        tracker.begin_log();
+        let engine = self.mode.engine();
+        let (subscribed, partition) = (&engine.topics[usize::from(tracker.of.topic)], tracker.of.partition);
+        let (group, topic, reason) = (&engine.letters.group, &subscribed.name, why.as_str());
+        let labels =
+            [("group", group.clone()), ("topic", subscribed.spec.name.to_owned()), ("reason", reason.to_owned())];
+        metrics::counter!("kafka_consumer_log_resets_total", &labels).increment(1);
+        let what = why.describe();
+        tracing::error!(
+            group,
+            topic,
+            partition,
+            reason,
+            "{what}; it is handled from where a group without an offset begins"
+        );
+        engine.monitoring.error("log_reset", format!("{group}: {topic}[{partition}]: {what}"));
     }
 
     /// Books what became of a record that was handed out.
@@ -226,13 +250,37 @@ impl Dispatcher {
                     }
                 }
             }
-            Report::Lost { lane } => {
-                self.scheduler.finish(&lane);
-                self.is_broken = true;
-                self.broken.notify_one();
-            }
+            Report::Lost { lane, ticket } => self.lose(lane, ticket),
             Report::BatchEnded => self.batches_out -= 1,
         }
+    }
+
+    /// The engine broke over a record. Another client takes it again, and all that is behind it; where that did not help, its lane
+    /// stays shut and the others go on.
+    fn lose(&mut self, lane: Lane, ticket: Ticket) {
+        let Some(tracker) = self.trackers.get(&lane.assignment) else { return };
+        let Assigned { topic, partition, .. } = tracker.of;
+        let place = tracker.offset_of(ticket).map(|offset| Place { topic, partition, offset });
+        let engine = Arc::clone(self.mode.engine());
+        let topic = &engine.topics[usize::from(topic)].name;
+        if engine.rebuild.ask("broken", place) {
+            tracing::error!(
+                topic,
+                ?place,
+                "the engine broke over a record; another client takes it and what is behind it again"
+            );
+            self.is_broken = true;
+        } else if let Some(place) = place {
+            tracing::error!(
+                topic,
+                ?place,
+                "the engine broke over a record again; its key stays where it is, the others go on"
+            );
+            engine.letters.status.halts(place.stuck(topic));
+            self.shut.insert(lane);
+            self.scheduler.forget(|other| *other == lane);
+        }
+        self.scheduler.finish(&lane);
     }
 
     fn wake_what_waited(&mut self, now: Instant) {

@@ -2,39 +2,68 @@
 //! and how they are given away.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering, mpsc::sync_channel},
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use rdkafka::{
-    ClientContext, Offset, TopicPartitionList,
+    ClientContext, Message as _, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
+    consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
     message::BorrowedMessage,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
+    attempt::Engine,
     figures::Count,
     notice::Notice,
-    partition::{Assigned, AssignmentId, Board, Frontier},
+    partition::{Assigned, AssignmentId, Board, Frontier, LogReset},
+    rebuild::Place,
     record::{Block, Record, Subscribed},
-    status::ConsumerStatus,
 };
-use crate::kafka::client::Client;
+use crate::{
+    kafka::{client::Client, config::KafkaConfig},
+    sabotage::{self, Sabotage},
+};
 
 #[derive(Debug)]
-struct Slot {
-    assigned: Assigned,
+pub(super) struct Slot {
+    pub(super) assigned: Assigned,
     /// Records and bytes taken since the assignment began.
-    taken: (usize, usize),
-    consumed: Count,
+    pub(super) taken: (usize, usize),
+    pub(super) consumed: Count,
     /// Since when it has too much in flight.
-    full_since: Option<Instant>,
-    paused: bool,
+    pub(super) full_since: Option<Instant>,
+    pub(super) paused: bool,
+    /// Nothing more is taken of it until a person has acted.
+    pub(super) is_halted: bool,
     /// Records below it were seen: pausing and resuming can deliver some again.
-    expected: i64,
+    pub(super) expected: i64,
+    pub(super) latest: Latest,
+}
+
+/// Of the records that were taken last, which they were: offset and time, the oldest first. A record that comes below what is
+/// expected is one of them, or stands in another log. What is delivered again are the few that the client had at hand.
+#[derive(Debug, Default)]
+pub(super) struct Latest(VecDeque<(i64, Option<i64>)>);
+
+/// 4 KiB for each partition.
+const LATEST: usize = 170;
+
+impl Latest {
+    fn add(&mut self, offset: i64, timestamp_ms: Option<i64>) {
+        if self.0.len() == LATEST {
+            self.0.pop_front();
+        }
+        self.0.push_back((offset, timestamp_ms));
+    }
+
+    fn contains(&self, offset: i64, timestamp_ms: Option<i64>) -> bool {
+        self.0.contains(&(offset, timestamp_ms))
+    }
 }
 
 /// More than this of one partition in flight pauses it, less than half resumes it. The count lets a thousand keys of one
@@ -58,52 +87,59 @@ pub(super) enum Room {
 
 /// The context of a consumer: what it takes records of.
 pub(super) struct Intake {
-    client: Client,
+    pub(super) client: Client,
+    pub(super) config: KafkaConfig,
     /// Names in Kafka, and what counts the records of each.
-    topics: Vec<(String, metrics::Counter)>,
-    events: UnboundedSender<Notice>,
-    status: ConsumerStatus,
-    board: Board,
+    pub(super) topics: Vec<(String, metrics::Counter)>,
+    pub(super) notices: UnboundedSender<Notice>,
+    pub(super) board: Board,
     /// How long running handlers may finish before a partition is given away.
-    drain: Duration,
-    state: Mutex<State>,
+    pub(super) drain: Duration,
+    pub(super) engine: Arc<Engine>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    slots: Vec<Slot>,
+pub(super) struct State {
+    pub(super) slots: Vec<Slot>,
     /// Where the last record was found: records come in runs.
-    hint: usize,
+    pub(super) hint: usize,
 }
 
 impl Intake {
     pub(super) fn new(
-        group: &str,
-        topics: &[Subscribed],
-        events: UnboundedSender<Notice>,
-        status: ConsumerStatus,
+        config: &KafkaConfig,
+        engine: Arc<Engine>,
+        notices: UnboundedSender<Notice>,
         board: Board,
         drain: Duration,
     ) -> Self {
         let consumed = |topic: &Subscribed| {
-            let labels = [("group", group.to_owned()), ("topic", topic.spec.name.to_owned())];
+            let labels = [("group", engine.letters.group.clone()), ("topic", topic.spec.name.to_owned())];
             metrics::counter!("kafka_consumer_messages_consumed_total", &labels)
         };
-        let topics = topics.iter().map(|topic| (topic.name.clone(), consumed(topic))).collect();
-        Self { client: Client::default(), topics, events, status, board, drain, state: Mutex::default() }
+        Self {
+            client: Client::default(),
+            config: config.clone(),
+            topics: engine.topics.iter().map(|topic| (topic.name.clone(), consumed(topic))).collect(),
+            notices,
+            board,
+            drain,
+            engine,
+            state: Mutex::default(),
+        }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn name(&self, assigned: &Assigned) -> &str {
+    pub(super) fn name(&self, assigned: &Assigned) -> &str {
         &self.topics[usize::from(assigned.topic)].0
     }
 
     /// Copies a record for the dispatcher; `None` for one that is not ours any more or was taken before.
     pub(super) fn take(&self, message: &BorrowedMessage<'_>, block: &mut Block) -> Option<(AssignmentId, Record)> {
-        use rdkafka::Message as _;
         let mut state = self.state();
         let is_it = |slot: &Slot| {
             slot.assigned.partition == message.partition() && self.name(&slot.assigned) == message.topic()
@@ -113,15 +149,35 @@ impl Intake {
         }
         let hint = state.hint;
         let slot = &mut state.slots[hint];
-        if message.offset() < slot.expected {
+        let (offset, time) = (message.offset(), message.timestamp().to_millis());
+        if offset < slot.expected && !sabotage::is(Sabotage::IgnoreShorterLog) {
+            if slot.latest.contains(offset, time) {
+                return None;
+            }
+            // The client went back by itself: it was told that its offset is not in the log.
+            slot.latest.0.clear();
+            let _ = self.notices.send(Notice::LogReset(slot.assigned.id, LogReset::Shorter));
+        } else if offset < slot.expected {
             return None;
         }
-        slot.expected = message.offset() + 1;
         let record = Record::copy(message, slot.assigned.topic, block);
+        slot.expected = offset + 1;
+        slot.latest.add(offset, time);
         slot.taken.0 += 1;
         slot.taken.1 += record.size();
         slot.consumed.untold += 1;
         Some((slot.assigned.id, record))
+    }
+
+    /// What the client met may have to do with its logs.
+    pub(super) fn suspect(&self) {
+        self.board.suspect();
+    }
+
+    /// Where a record stands; `None` for one of a topic that is not ours.
+    pub(super) fn place(&self, message: &BorrowedMessage<'_>) -> Option<Place> {
+        let topic = self.topics.iter().position(|(name, _)| name == message.topic())? as u16;
+        Some(Place { topic, partition: message.partition(), offset: message.offset() })
     }
 
     /// Pauses what has too much in flight for long, and resumes what has not.
@@ -136,6 +192,9 @@ impl Intake {
             let records = slot.taken.0 - progress.records.load(Ordering::Relaxed);
             let bytes = slot.taken.1 - progress.bytes.load(Ordering::Relaxed);
             let name = &self.topics[usize::from(slot.assigned.topic)].0;
+            if slot.is_halted {
+                continue;
+            }
             if slot.paused {
                 if records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2 {
                     slot.paused = false;
@@ -175,75 +234,16 @@ impl Intake {
         list
     }
 
-    /// Gives partitions away: nothing new is taken from them, what runs may finish, and what is done is committed.
-    /// `None` gives all of them away.
-    pub(super) fn release(&self, consumer: &BaseConsumer<Self>, partitions: Option<&TopicPartitionList>) {
-        let gone = {
-            let mut state = self.state();
-            let leaves = |slot: &Slot| {
-                partitions.is_none_or(|list| {
-                    list.find_partition(self.name(&slot.assigned), slot.assigned.partition).is_some()
-                })
-            };
-            let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut state.slots).into_iter().partition(leaves);
-            state.slots = stay;
-            self.tell(&state);
-            gone
-        };
-        if gone.is_empty() {
-            return;
-        }
-        let (reply, answer) = sync_channel(1);
-        let ids = gone.iter().map(|slot| slot.assigned.id).collect();
-        if self.events.send(Notice::Revoked { ids, drain: self.drain, reply }).is_err() {
-            return;
-        }
-        // The dispatcher keeps to the deadline; the margin is for a runtime that is busy.
-        let Ok(frontiers) = answer.recv_timeout(self.drain + Duration::from_secs(2)) else {
-            tracing::warn!("partitions were given away before their work was booked; it will be delivered again");
-            return;
-        };
-        if consumer.assignment_lost() {
-            tracing::warn!("partitions were taken away; what was done since the last commit is delivered again");
-            return;
-        }
-        let mut list = TopicPartitionList::new();
-        frontiers.iter().for_each(|frontier| self.add(&mut list, frontier));
-        if list.count() > 0
-            && let Err(error) = consumer.commit(&list, CommitMode::Sync)
-        {
-            tracing::warn!(%error, "the last offsets of given away partitions were not committed; their records come again");
-        }
-    }
-
-    fn add(&self, list: &mut TopicPartitionList, frontier: &Frontier) {
+    pub(super) fn add(&self, list: &mut TopicPartitionList, frontier: &Frontier) {
+        let mut of = list.add_partition(self.name(&frontier.of), frontier.of.partition);
         // Cannot fail for an offset that is a number.
-        let offset = Offset::Offset(frontier.next);
-        let _ = list.add_partition_offset(self.name(&frontier.of), frontier.of.partition, offset);
+        let _ = of.set_offset(Offset::Offset(frontier.mark.next));
+        of.set_metadata(frontier.mark.metadata());
     }
 
-    fn tell(&self, state: &State) {
-        self.status.assigned(state.slots.len());
+    pub(super) fn tell(&self, state: &State) {
+        self.engine.letters.status.assigned(state.slots.len());
         self.board.show(state.slots.iter().map(|slot| slot.assigned.clone()).collect());
-    }
-
-    fn assign(&self, partitions: &TopicPartitionList) {
-        let mut state = self.state();
-        let mut news = Vec::new();
-        for element in partitions.elements() {
-            let Some(topic) = self.topics.iter().position(|(name, _)| *name == *element.topic()) else {
-                continue;
-            };
-            let id = self.board.next_id();
-            let consumed = Count::of(self.topics[topic].1.clone());
-            let (topic, partition) = (topic as u16, element.partition());
-            let assigned = Assigned { id, topic, partition, progress: Arc::default() };
-            news.push(assigned.clone());
-            state.slots.push(Slot { assigned, taken: (0, 0), consumed, full_since: None, paused: false, expected: 0 });
-        }
-        self.tell(&state);
-        // The dispatcher ends after this thread; without it there is nobody to tell.
-        let _ = self.events.send(Notice::Assigned(news));
     }
 }
 
@@ -253,26 +253,7 @@ impl ClientContext for Intake {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.board.suspect();
         self.client.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Intake {
-    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Revoke(partitions) = rebalance {
-            tracing::debug!(count = partitions.count(), "partitions revoked");
-            self.release(consumer, Some(partitions));
-        }
-    }
-
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Assign(partitions) => {
-                tracing::debug!(count = partitions.count(), "partitions assigned");
-                self.assign(partitions);
-            }
-            Rebalance::Revoke(_) => {}
-            Rebalance::Error(error) => tracing::warn!(%error, "rebalancing failed"),
-        }
     }
 }

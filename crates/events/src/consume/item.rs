@@ -21,6 +21,8 @@ pub(super) mod sealed {
 
     pub trait Read: Sized + Send + Sync + 'static {
         const TOPICS: &'static [&'static TopicSpec];
+        /// Whether a record whose headers cannot all be read is none.
+        const READS_HEADERS: bool;
         /// `None` for what is of another type.
         fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError>;
     }
@@ -30,6 +32,7 @@ impl<E: Event> Item for Received<E> {}
 
 impl<E: Event> sealed::Read for Received<E> {
     const TOPICS: &'static [&'static TopicSpec] = &[E::TOPIC];
+    const READS_HEADERS: bool = true;
 
     fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError> {
         let mut opened = codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())?;
@@ -56,7 +59,7 @@ pub struct Raw {
     pub key: Option<Vec<u8>>,
     /// Its value; `None` is a tombstone.
     pub payload: Option<Vec<u8>>,
-    /// Its headers.
+    /// Its headers, without those whose names are no text.
     pub headers: Headers,
 }
 
@@ -64,6 +67,7 @@ impl Item for Raw {}
 
 impl sealed::Read for Raw {
     const TOPICS: &'static [&'static TopicSpec] = &[];
+    const READS_HEADERS: bool = false;
 
     fn read(record: &Record, topic: &Subscribed) -> Result<Option<(EventId, Self)>, DecodeError> {
         // Named by where it stands: whatever it holds, a redelivery is a repeat.

@@ -16,11 +16,12 @@ use std::{
 
 use chrono::Utc;
 use rdkafka::error::KafkaError;
-use tokio::sync::Notify;
 
 use super::{
+    attempt::Engine,
     ends::{Ends, Found},
     partition::{Assigned, AssignmentId, Board},
+    rebuild::Place,
     record::Subscribed,
     status::ConsumerStatus,
 };
@@ -45,8 +46,8 @@ pub(super) struct Watch {
     pub(super) status: ConsumerStatus,
     /// How long a partition may stand still.
     pub(super) limit: Duration,
-    /// Told when the client is to be built anew.
-    pub(super) rebuild: Arc<Notify>,
+    /// Asked when the client is to be built anew.
+    pub(super) engine: Arc<Engine>,
 }
 
 /// One assignment as it was seen last.
@@ -179,7 +180,8 @@ impl Watch {
                 Found::Record(time) => {
                     partition.stuck_on_ms = time;
                     partition.tell();
-                    stuck = stuck.or(Some((topic.spec.name, number, !partition.ordered)));
+                    let place = Place { topic: partition.of.topic, partition: number, offset: partition.next };
+                    stuck = stuck.or(Some((topic.spec.name, place, !partition.ordered)));
                     partition.ordered = true;
                 }
                 Found::Nothing => {
@@ -190,11 +192,12 @@ impl Watch {
                 Found::Unknown => break,
             }
         }
-        if let Some((topic, partition, is_new)) = stuck {
+        if let Some((topic, place, is_new)) = stuck {
+            let Place { partition, offset, .. } = place;
             let limit = self.limit;
             self.status.stalls(Some(format!(
-                "stalled: has taken nothing of {topic}[{partition}] for {limit:?} although there is more; its Kafka \
-                 client is built anew"
+                "stalled: has taken nothing of {topic}[{partition}] from offset {offset} on for {limit:?} although there is more; \
+                 another Kafka client is tried three times"
             )));
             if is_new {
                 tracing::error!(
@@ -204,7 +207,7 @@ impl Watch {
                     ?limit,
                     "the consumer has stalled; its client is built anew"
                 );
-                self.rebuild.notify_one();
+                self.engine.rebuild.ask("stalled", Some(place));
             }
         } else if self.status.has_joined() && seen.values().all(|partition| partition.goes_on) {
             self.status.stalls(None);

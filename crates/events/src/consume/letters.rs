@@ -49,6 +49,9 @@ impl Letters {
     }
 
     pub(super) fn open<'r>(&self, record: &'r Record) -> Result<Opened<'r>, DecodeError> {
+        if record.has_unreadable_headers() {
+            return Err(DecodeError::UnreadableHeaders);
+        }
         let topic = &self.topics[usize::from(record.topic)];
         codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())
     }

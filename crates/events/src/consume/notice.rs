@@ -6,7 +6,7 @@ use super::{
     dependency::Wait,
     lane::Lane,
     outcome::Outcome,
-    partition::{Assigned, AssignmentId, Frontier},
+    partition::{Assigned, AssignmentId, Frontier, LogReset},
     record::Record,
     work::Work,
 };
@@ -16,6 +16,8 @@ use crate::flow::ledger::Ticket;
 pub(super) enum Notice {
     Assigned(Vec<Assigned>),
     Records(Vec<(AssignmentId, Record)>),
+    /// What comes of this partition from now on stands in another log than what came before.
+    LogReset(AssignmentId, LogReset),
     /// Partitions go away: finish what runs within `drain`, then tell what is done.
     Revoked {
         ids: Vec<AssignmentId>,
@@ -38,7 +40,7 @@ pub(super) enum Report {
     /// Records of a lane that did not run, or are to run again, in their order.
     Back { lane: Lane, works: Vec<Work>, then: Then },
     /// A record is not behind us and will not be: the engine broke over it, or is taken down.
-    Lost { lane: Lane },
+    Lost { lane: Lane, ticket: Ticket },
     /// A batch is over, whatever became of it.
     BatchEnded,
 }

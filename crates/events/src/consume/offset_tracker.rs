@@ -6,7 +6,7 @@ use super::{
     figures::Count,
     lane::Lane,
     outcome::Outcome,
-    partition::{Assigned, Frontier, Progress},
+    partition::{Assigned, Frontier, LogMark, Progress},
     record::{Record, Subscribed},
 };
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
 struct Mark {
     offset: i64,
     timestamp_ms: i64,
+    /// Which log of the partition it stands in; offsets of different logs do not compare.
+    log: u8,
 }
 
 /// So many keys of a partition are watched for their order. A key that shares its place with another is watched when its
@@ -30,9 +32,11 @@ pub(super) struct OffsetTracker {
     /// Nothing more is taken from it.
     pub(super) is_going: bool,
     ledger: Ledger<Mark>,
-    committed: Option<i64>,
-    /// The lane and the offset that was done last, for each place.
-    done: Vec<(u64, i64)>,
+    /// Grows, and begins again, with each log that the partition is found to have.
+    log: u8,
+    committed: Option<LogMark>,
+    /// The lane and the ticket that was done last, for each place.
+    done: Vec<(u64, Option<Ticket>)>,
     outcomes: Outcomes,
     order: Guarantee,
     commits: Guarantee,
@@ -45,8 +49,9 @@ impl OffsetTracker {
             of,
             is_going: false,
             ledger: Ledger::default(),
+            log: 0,
             committed: None,
-            done: vec![(0, -1); WATCHED],
+            done: vec![(0, None); WATCHED],
             outcomes: Outcomes::of(topic),
             order: Guarantee::named("order_per_key"),
             commits: Guarantee::named("commit_behind_open_work"),
@@ -55,7 +60,7 @@ impl OffsetTracker {
 
     /// Takes a record into the books.
     pub(super) fn charge(&mut self, record: &Record) -> Ticket {
-        let mark = Mark { offset: record.offset, timestamp_ms: record.timestamp_ms.unwrap_or(-1) };
+        let mark = Mark { offset: record.offset, timestamp_ms: record.timestamp_ms.unwrap_or(-1), log: self.log };
         let ticket = self.ledger.charge(mark);
         if sabotage::is(Sabotage::CommitTheLatest) {
             self.ledger.complete(ticket);
@@ -65,12 +70,10 @@ impl OffsetTracker {
 
     /// A record is behind us.
     pub(super) fn complete(&mut self, lane: &Lane, ticket: Ticket, size: usize, outcome: Outcome) {
-        if let Some(mark) = self.ledger.get(ticket) {
-            // Within its lane, none that comes later may have been before it.
-            let place = &mut self.done[lane.key as usize % WATCHED];
-            self.order.check(place.0 != lane.key || place.1 < mark.offset);
-            *place = (lane.key, mark.offset);
-        }
+        // Within its lane, none that was taken later may have been before it.
+        let place = &mut self.done[lane.key as usize % WATCHED];
+        self.order.check(place.0 != lane.key || place.1 < Some(ticket));
+        *place = (lane.key, Some(ticket));
         self.ledger.complete(ticket);
         self.outcomes.count(outcome);
         let progress: &Progress = &self.of.progress;
@@ -83,10 +86,24 @@ impl OffsetTracker {
         self.outcomes.0.iter_mut().chain(self.order.counts()).chain(self.commits.counts()).for_each(Count::tell);
     }
 
-    /// Up to where it is done. A commit names the next offset to be handled.
+    /// Up to where it is done. A commit names the next offset to be handled. `None` while what is done stands in a log that is
+    /// gone: its offsets mean other records now.
     pub(super) fn frontier(&self) -> Option<Frontier> {
-        let done = self.ledger.frontier()?;
-        Some(Frontier { of: self.of.clone(), next: done.offset + 1 })
+        let done = self.ledger.frontier().filter(|done| done.log == self.log)?;
+        let timestamp_ms = Some(done.timestamp_ms).filter(|time| *time >= 0);
+        Some(Frontier { of: self.of.clone(), mark: LogMark { next: done.offset + 1, timestamp_ms } })
+    }
+
+    /// The offset of a record that is not behind us.
+    pub(super) fn offset_of(&self, ticket: Ticket) -> Option<i64> {
+        self.ledger.get(ticket).map(|mark| mark.offset)
+    }
+
+    /// What is charged from now on stands in another log.
+    pub(super) fn begin_log(&mut self) {
+        self.log = self.log.wrapping_add(1);
+        self.committed = None;
+        self.of.progress.begin_log();
     }
 
     /// The frontier, if it is to be committed now.
@@ -94,12 +111,13 @@ impl OffsetTracker {
         let oldest = self.ledger.oldest_open();
         self.of.progress.oldest_ms.store(oldest.map_or(-1, |mark| mark.timestamp_ms), Ordering::Relaxed);
         let frontier = self.frontier()?;
-        self.of.progress.next.store(frontier.next, Ordering::Relaxed);
-        self.commits.check(oldest.is_none_or(|open| frontier.next <= open.offset));
-        if !even_if_unmoved && self.committed == Some(frontier.next) {
+        self.of.progress.next.store(frontier.mark.next, Ordering::Relaxed);
+        self.of.progress.set_mark(Some(frontier.mark));
+        self.commits.check(oldest.is_none_or(|open| frontier.mark.next <= open.offset));
+        if !even_if_unmoved && self.committed == Some(frontier.mark) {
             return None;
         }
-        self.committed = Some(frontier.next);
+        self.committed = Some(frontier.mark);
         Some(frontier)
     }
 }

@@ -3,9 +3,12 @@
 //! What is assigned gets an id that is never used again, so that whatever belongs to an earlier assignment of the same partition
 //! cannot be taken for the present one.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
 /// One assignment of one partition to this worker.
@@ -26,7 +29,67 @@ pub(super) struct Assigned {
 #[derive(Debug, Clone)]
 pub(super) struct Frontier {
     pub(super) of: Assigned,
+    pub(super) mark: LogMark,
+}
+
+/// A place in a log and the time of the record before it. By both a log is known again: one that was made anew, or put back to
+/// an earlier state, has another record there, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LogMark {
+    /// The next offset to be handled.
     pub(super) next: i64,
+    /// Of the record before it, in milliseconds since 1970; `None` where it is not known.
+    pub(super) timestamp_ms: Option<i64>,
+}
+
+impl LogMark {
+    /// What is committed beside the offset.
+    pub(super) fn metadata(&self) -> String {
+        self.timestamp_ms.map(|time| format!("{TIME}{time}")).unwrap_or_default()
+    }
+
+    /// What somebody else committed, such as an operator's tool, says no time.
+    pub(super) fn committed(next: i64, metadata: &str) -> Self {
+        Self { next, timestamp_ms: metadata.strip_prefix(TIME).and_then(|time| time.parse().ok()) }
+    }
+}
+
+const TIME: &str = "timestamp_ms=";
+
+/// Why a partition is handled from another place than where it was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogReset {
+    /// The log ends before that place.
+    Shorter,
+    /// Another record stands before that place.
+    Replaced,
+    /// The records at that place are gone, by the topic's retention or by an operator, before they were handled.
+    Trimmed,
+}
+
+impl LogReset {
+    /// For metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Shorter => "shorter",
+            Self::Replaced => "replaced",
+            Self::Trimmed => "retention",
+        }
+    }
+
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::Shorter => {
+                "the log ends before what was handled: the topic was made anew, or the broker put back to an earlier state"
+            }
+            Self::Replaced => {
+                "the log holds other records than were handled: the topic was made anew, or the broker put back to an earlier state"
+            }
+            Self::Trimmed => {
+                "records were deleted before they were handled, by the topic's retention or by an operator"
+            }
+        }
+    }
 }
 
 /// What the poll thread has to know of what became of its records, and the watch of both.
@@ -41,6 +104,30 @@ pub(super) struct Progress {
     pub(super) next: AtomicI64,
     /// The time of the oldest record that is not done, in milliseconds since 1970; -1 when all are.
     pub(super) oldest_ms: AtomicI64,
+    /// What the log is known by, and how many logs it was found to have before.
+    mark: Mutex<Option<LogMark>>,
+    log: AtomicUsize,
+}
+
+impl Progress {
+    pub(super) fn mark(&self) -> Option<LogMark> {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn log(&self) -> usize {
+        self.log.load(Ordering::Relaxed)
+    }
+
+    /// Nothing is known any more of where it is: it has another log.
+    pub(super) fn begin_log(&self) {
+        self.log.fetch_add(1, Ordering::Relaxed);
+        self.next.store(-1, Ordering::Relaxed);
+        self.set_mark(None);
+    }
+
+    pub(super) fn set_mark(&self, mark: Option<LogMark>) {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = mark;
+    }
 }
 
 impl Default for Progress {
@@ -51,6 +138,8 @@ impl Default for Progress {
             bytes: AtomicUsize::new(0),
             next: AtomicI64::new(-1),
             oldest_ms: AtomicI64::new(-1),
+            mark: Mutex::new(None),
+            log: AtomicUsize::new(0),
         }
     }
 }
@@ -63,6 +152,10 @@ pub(super) struct Board(Arc<Partitions>);
 struct Partitions {
     assigned: Mutex<Vec<Assigned>>,
     last_id: AtomicU64,
+    /// Partitions whose logs were found to be others.
+    reset: Mutex<Vec<(AssignmentId, LogReset)>>,
+    /// The client met something after which the logs may be others.
+    is_suspicious: AtomicBool,
 }
 
 impl Board {
@@ -77,5 +170,23 @@ impl Board {
 
     pub(super) fn assigned(&self) -> Vec<Assigned> {
         self.0.assigned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// This partition's log is another than was handled; the poll thread has to begin it anew.
+    pub(super) fn reset(&self, id: AssignmentId, why: LogReset) {
+        self.0.reset.lock().unwrap_or_else(PoisonError::into_inner).push((id, why));
+    }
+
+    /// Something was met after which logs may be others.
+    pub(super) fn suspect(&self) {
+        self.0.is_suspicious.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_suspicion(&self) -> bool {
+        self.0.is_suspicious.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn take_resets(&self) -> Vec<(AssignmentId, LogReset)> {
+        mem::take(&mut *self.0.reset.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -2,18 +2,20 @@
 //! can block is made anywhere else.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
 use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer as _},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attempt::Engine,
     intake::{Intake, Room},
     notice::Notice,
     partition::Frontier,
@@ -32,11 +34,16 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The same complaint of the client is logged once in this time.
 const QUIET: Duration = Duration::from_secs(30);
 
+/// What readiness says where settings leave it to a person where a group begins.
+const NO_BEGINNING: &str = "takes nothing of a partition: the group has no offset there, or one that is not in the log, and \
+     KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the group's offset and restart";
+
 pub(super) struct Poller {
     pub(super) consumer: BaseConsumer<Intake>,
     pub(super) events: UnboundedSender<Notice>,
     pub(super) commits: Receiver<Vec<Frontier>>,
     pub(super) status: ConsumerStatus,
+    pub(super) engine: Arc<Engine>,
     pub(super) most_at_once: usize,
     pub(super) shutdown: CancellationToken,
 }
@@ -48,9 +55,11 @@ impl Poller {
         let context = Arc::clone(self.consumer.context());
         let mut complaints = Complaints::default();
         let mut block = Block::default();
-        while !self.shutdown.is_cancelled() && self.lives() {
+        let mut is_sound = true;
+        while is_sound && !self.shutdown.is_cancelled() && self.lives() {
             self.status.polled();
             self.commit(&context);
+            context.begin_anew(&self.consumer);
             let patience = match context.balance(&self.consumer) {
                 Room::Free => IDLE,
                 Room::Paused => PAUSED,
@@ -65,8 +74,22 @@ impl Poller {
                 // The first poll waits; then what is there already is taken along.
                 match self.consumer.poll(patience.take().unwrap_or(Duration::ZERO)) {
                     None => break,
-                    Some(Ok(message)) => records.extend(context.take(&message, &mut block)),
+                    // Whatever a record holds must not end this thread without a word of where that was.
+                    Some(Ok(message)) => match catch_unwind(AssertUnwindSafe(|| context.take(&message, &mut block))) {
+                        Ok(record) => records.extend(record),
+                        Err(_) => {
+                            let place = context.place(&message);
+                            tracing::error!(?place, "taking a record panicked; another client takes it again");
+                            self.engine.rebuild.ask("panicked", place);
+                            is_sound = false;
+                            break;
+                        }
+                    },
                     Some(Err(error)) => {
+                        context.suspect();
+                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+                            self.status.halts(NO_BEGINNING.to_owned());
+                        }
                         complaints.log(&error);
                         break;
                     }

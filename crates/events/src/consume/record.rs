@@ -1,5 +1,7 @@
 //! A record as the engine carries it: its bytes one after the other, in a block that it shares with its neighbours.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::{BufMut, Bytes, BytesMut};
 use opentelemetry::propagation::Extractor;
 use rdkafka::{
@@ -7,7 +9,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::contract::{codec::Coordinates, headers, topics::TopicSpec};
+use crate::contract::{event::Coordinates, headers, topics::TopicSpec};
 
 /// A topic of this consumer; records name it by its place in the list.
 #[derive(Debug, Clone)]
@@ -31,6 +33,7 @@ pub struct Record {
     key: i32,
     payload: i32,
     is_addressed: bool,
+    has_unreadable_headers: bool,
 }
 
 /// Headers that say whom a record is for, or who waits for an answer. Most records have none.
@@ -59,8 +62,14 @@ impl Record {
         bytes.reserve(own.len() + value.len() + count * HEADER);
         bytes.put_slice(own);
         bytes.put_slice(value);
-        let mut is_addressed = false;
-        for header in headers.iter().flat_map(|headers| headers.iter()) {
+        let (mut is_addressed, mut has_unreadable_headers) = (false, false);
+        for (index, headers) in headers.iter().flat_map(|headers| (0..count).map(move |index| (index, headers))) {
+            // librdkafka takes names of any bytes, and the client panics over one that is no text.
+            let Ok(read) = catch_unwind(AssertUnwindSafe(|| headers.try_get(index))) else {
+                has_unreadable_headers = true;
+                continue;
+            };
+            let Some(header) = read else { continue };
             is_addressed |= ADDRESS.contains(&header.key);
             for part in [header.key.as_bytes(), header.value.unwrap_or_default()] {
                 bytes.put_u32_le(part.len() as u32);
@@ -77,7 +86,14 @@ impl Record {
             key: length(key),
             payload: length(payload),
             is_addressed,
+            has_unreadable_headers,
         }
+    }
+
+    /// Whether some of its headers have names that are no text; they are left out. What they would have said is not known, so
+    /// the record must not be handled as if they were not there.
+    pub(super) fn has_unreadable_headers(&self) -> bool {
+        self.has_unreadable_headers
     }
 
     /// What it weighs, for back-pressure.
@@ -104,7 +120,8 @@ impl Record {
     }
 
     pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {
-        Coordinates { topic: &topic.name, partition: self.partition, offset: self.offset }
+        let Self { partition, offset, timestamp_ms, .. } = *self;
+        Coordinates { topic: &topic.name, partition, offset, timestamp_ms }
     }
 
     fn payload_begins(&self) -> usize {
@@ -127,7 +144,7 @@ impl<'a> RecordHeaders<'a> {
         std::str::from_utf8(value).ok()
     }
 
-    /// Names and values in their order. librdkafka refuses names that are no text before they get here.
+    /// Names and values in their order; names that are no text were left out before they got here.
     pub(super) fn pairs(self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         self.map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }

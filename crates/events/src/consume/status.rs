@@ -32,6 +32,7 @@ struct Status {
     dead_letters_refused: AtomicBool,
     brake: Mutex<Option<Braked>>,
     stalled: Mutex<Option<String>>,
+    halted: Mutex<Option<String>>,
     release: AtomicBool,
 }
 
@@ -45,6 +46,7 @@ impl Default for ConsumerStatus {
             dead_letters_refused: AtomicBool::new(false),
             brake: Mutex::new(None),
             stalled: Mutex::new(None),
+            halted: Mutex::new(None),
             release: AtomicBool::new(false),
         }))
     }
@@ -67,7 +69,7 @@ impl ConsumerStatus {
         if self.0.began.elapsed().saturating_sub(polled) > SILENT {
             return Err(format!("has not polled Kafka for {SILENT:?}"));
         }
-        if let Some(reason) = self.brake().or_else(|| self.stalled()) {
+        if let Some(reason) = self.brake().or_else(|| self.halted()).or_else(|| self.stalled()) {
             return Err(reason);
         }
         // The log has the reason, which may name hosts; readiness is open to everybody.
@@ -113,8 +115,18 @@ impl ConsumerStatus {
         self.0.assigned.store(partitions, Ordering::Relaxed);
     }
 
+    /// Nothing more is taken of a partition, or of all, until a person has acted.
+    pub(super) fn halts(&self, reason: String) {
+        *self.0.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    fn halted(&self) -> Option<String> {
+        self.0.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A client begins.
     pub(super) fn joins(&self) {
+        *self.0.halted.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.0.assigned.store(usize::MAX, Ordering::Relaxed);
     }
 

@@ -1,35 +1,32 @@
 //! Bytes to an event and back. Reads the envelope, plain or framed by a schema registry, and the shapes of the earlier
 //! systems' producers; what fits none of them is refused with the reason, and the caller keeps the bytes.
 //!
-//! Readers are tolerant: unknown fields are ignored, missing optional ones default. No message here carries a value.
+//! Readers are tolerant: unknown fields are ignored, missing optional ones default. No message here carries a value. What
+//! is handed on can be stored by PostgreSQL: texts of the metadata are made plain, an event with U+0000 in its data is
+//! refused.
 
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny},
+};
 use serde_json::value::RawValue;
-use serde_path_to_error::Track;
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
     envelope::{Envelope, Metadata},
-    event::{Event, EventId},
+    event::{Coordinates, Event, EventId},
+    json::Json,
     legacy,
+    mismatch::Mismatch,
+    outside_text::holds_nul,
+    second_reading,
     topics::TopicSpec,
 };
 use crate::flow::error::Category;
-
-/// Where a record stands. A record that carries no id of its own is named by this.
-#[derive(Debug, Clone, Copy)]
-pub struct Coordinates<'a> {
-    /// The name in Kafka.
-    pub topic: &'a str,
-    /// Its partition.
-    pub partition: i32,
-    /// Its offset.
-    pub offset: i64,
-}
 
 /// An event whose type is known and whose data is not read yet.
 #[derive(Debug)]
@@ -40,11 +37,14 @@ pub struct Opened<'a> {
     pub event_type: Cow<'a, str>,
     /// When the fact happened.
     pub timestamp: DateTime<Utc>,
-    /// Where it comes from and what it belongs to.
+    /// Where it comes from and what it belongs to: each text at most
+    /// [`MAX_METADATA`](super::envelope::MAX_METADATA) bytes, without control characters.
     pub metadata: Metadata,
     /// The schema version that it was written in.
     pub version: u16,
     data: Data<'a>,
+    /// U+0000 is somewhere in the record.
+    holds_nul: bool,
 }
 
 #[derive(Debug)]
@@ -58,21 +58,47 @@ enum Data<'a> {
 pub enum DecodeError {
     /// No known shape.
     #[error("the record is no event of a known shape: {0}")]
-    Shape(String),
+    Shape(NoEvent),
     /// The data does not match the schema.
     #[error("the data does not match {event_type} version {version}: {problem}")]
-    Schema { event_type: &'static str, version: u16, problem: String },
+    Schema { event_type: &'static str, version: u16, problem: Mismatch },
+    /// The data has a text that PostgreSQL cannot store.
+    #[error("the data of {event_type} version {version} has a text with the character U+0000, which cannot be stored")]
+    Unstorable { event_type: &'static str, version: u16 },
     /// Written by somebody newer.
     #[error("{event_type} has version {found}, this reader knows versions up to {known}; update this service first")]
     FutureVersion { event_type: &'static str, found: u16, known: u16 },
+    /// A header's name is no text.
+    #[error("the record has headers whose names are no UTF-8; its producer is to be mended")]
+    UnreadableHeaders,
+}
+
+/// Why bytes are no envelope.
+#[derive(Debug, Error)]
+pub enum NoEvent {
+    /// They are no text.
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    /// The text is no JSON.
+    #[error("{what} at line {line}, column {column}")]
+    NotJson { what: &'static str, line: usize, column: usize },
+    /// The JSON is no envelope.
+    #[error(transparent)]
+    Mismatch(Mismatch),
+    /// The version cannot be read.
+    #[error("metadata.version is not a number such as \"1.0\"")]
+    Version,
+    /// It is none, and nothing more can be said.
+    #[error("it cannot be read")]
+    Unreadable,
 }
 
 impl DecodeError {
     /// The category that a dead letter of this carries.
     pub fn category(&self) -> Category {
         match self {
-            Self::Shape(_) => Category::Deserialization,
-            Self::Schema { .. } | Self::FutureVersion { .. } => Category::SchemaValidation,
+            Self::Shape(_) | Self::UnreadableHeaders => Category::Deserialization,
+            Self::Schema { .. } | Self::Unstorable { .. } | Self::FutureVersion { .. } => Category::SchemaValidation,
         }
     }
 
@@ -81,20 +107,23 @@ impl DecodeError {
         match self {
             Self::Shape(_) => "unknown_shape",
             Self::Schema { .. } => "schema_mismatch",
+            Self::Unstorable { .. } => "unstorable_text",
             Self::FutureVersion { .. } => "future_version",
+            Self::UnreadableHeaders => "unreadable_headers",
         }
     }
 }
 
+/// An envelope whose data is not read yet.
 #[derive(Deserialize)]
-struct Wire<'a> {
+#[serde(bound(deserialize = "D: Deserialize<'de>"))]
+struct Wire<'a, D> {
     event_id: Uuid,
     #[serde(borrow)]
     event_type: Cow<'a, str>,
     #[serde(deserialize_with = "time")]
     timestamp: DateTime<Utc>,
-    #[serde(borrow)]
-    data: &'a RawValue,
+    data: D,
     #[serde(default)]
     metadata: Metadata,
 }
@@ -123,27 +152,42 @@ fn unframed(value: &[u8]) -> &[u8] {
 pub fn open<'a>(topic: &TopicSpec, at: Coordinates<'_>, value: &'a [u8]) -> Result<Opened<'a>, DecodeError> {
     let json = unframed(value);
     // Text as a whole, and not again string by string.
-    let wire = str::from_utf8(json).map_err(serde_json::Error::custom).and_then(serde_json::from_str::<Wire<'a>>);
-    match wire {
+    let text = str::from_utf8(json).map_err(|_| DecodeError::Shape(NoEvent::NotUtf8))?;
+    match serde_json::from_str::<Wire<'a, &'a RawValue>>(text) {
         Ok(wire) => Ok(Opened {
             event_id: EventId(wire.event_id),
             event_type: wire.event_type,
             timestamp: wire.timestamp,
             version: version(&wire.metadata.version)?,
-            metadata: wire.metadata,
+            metadata: wire.metadata.storable(),
             data: Data::Borrowed(wire.data),
+            holds_nul: holds_nul(text),
         }),
         // Whoever writes `event_type` means the envelope: its own mistake says more than "no known shape".
-        Err(problem) => match legacy::lift(topic, at, json) {
+        Err(_) => match legacy::lift(topic, at, text) {
             Some(lifted) => Ok(Opened {
                 event_id: lifted.event_id,
                 event_type: Cow::Owned(lifted.event_type),
                 timestamp: lifted.timestamp,
                 version: version(&lifted.metadata.version)?,
-                metadata: lifted.metadata,
+                metadata: lifted.metadata.storable(),
                 data: Data::Lifted(lifted.data),
+                holds_nul: holds_nul(text),
             }),
-            None => Err(DecodeError::Shape(without_values(&problem))),
+            None => Err(DecodeError::Shape(no_envelope(text))),
+        },
+    }
+}
+
+fn no_envelope(text: &str) -> NoEvent {
+    match serde_json::from_str::<Json>(text) {
+        Ok(json) => {
+            second_reading::mismatch::<Wire<'_, IgnoredAny>>(&json).map_or(NoEvent::Unreadable, NoEvent::Mismatch)
+        }
+        Err(problem) => NoEvent::NotJson {
+            what: if problem.is_eof() { "it ends too early" } else { "it is not JSON" },
+            line: problem.line(),
+            column: problem.column(),
         },
     }
 }
@@ -161,34 +205,38 @@ impl Opened<'_> {
             Data::Borrowed(raw) => E::read(self.version, &mut serde_json::Deserializer::from_str(raw.get())),
             Data::Lifted(value) => E::read(self.version, value),
         };
-        read.map_err(|problem| DecodeError::Schema {
+        let event = read.map_err(|_| DecodeError::Schema {
             event_type: E::TYPE,
             version: self.version,
-            problem: format!("{}{}", self.place_of_the_problem::<E>(), without_values(&problem)),
-        })
+            problem: self.mismatch::<E>(),
+        })?;
+        // It may stand in a field that nobody reads.
+        if self.holds_nul && serde_json::to_string(&event).is_ok_and(|read| holds_nul(&read)) {
+            return Err(DecodeError::Unstorable { event_type: E::TYPE, version: self.version });
+        }
+        Ok(event)
     }
 
-    /// Reads once more, only to tell which field it is: keeping track of that slows every reading down.
-    fn place_of_the_problem<E: Event>(&self) -> String {
-        let mut track = Track::new();
-        let failed = match &self.data {
-            Data::Borrowed(raw) => {
-                let mut json = serde_json::Deserializer::from_str(raw.get());
-                E::read(self.version, serde_path_to_error::Deserializer::new(&mut json, &mut track)).is_err()
-            }
-            Data::Lifted(value) => {
-                E::read(self.version, serde_path_to_error::Deserializer::new(value, &mut track)).is_err()
-            }
+    fn mismatch<E: Event>(&self) -> Mismatch {
+        let json = match &self.data {
+            Data::Borrowed(raw) => serde_json::from_str(raw.get()),
+            Data::Lifted(value) => Json::deserialize(value),
         };
-        let place = failed.then(|| track.path().to_string());
-        // The place of what concerns the whole is a dot.
-        place.filter(|place| place != ".").map(|place| format!("{place}: ")).unwrap_or_default()
+        let found = json.ok().and_then(|json| E::read(self.version, &json).err());
+        found.unwrap_or_else(Mismatch::untold)
     }
 }
 
 /// The envelope as bytes.
+///
+/// # Errors
+/// When it cannot be written as JSON, or has a text with U+0000, at which readers would refuse it.
 pub fn encode<E: Event>(envelope: &Envelope<E>) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(envelope)
+    let json = serde_json::to_string(envelope)?;
+    if holds_nul(&json) {
+        return Err(serde::ser::Error::custom("a text has the character U+0000, which cannot be stored"));
+    }
+    Ok(json.into_bytes())
 }
 
 fn version(text: &str) -> Result<u16, DecodeError> {
@@ -196,45 +244,23 @@ fn version(text: &str) -> Result<u16, DecodeError> {
         return Ok(1);
     }
     let major = text.split('.').next().unwrap_or(text);
-    major.parse().map_err(|_| DecodeError::Shape("metadata.version is not a number such as \"1.0\"".to_owned()))
-}
-
-/// serde_json quotes the offending value in some messages (`invalid type: string "…"`); what a caller said must not get
-/// into logs and headers that way.
-fn without_values(problem: &serde_json::Error) -> String {
-    let text = problem.to_string();
-    let mut clean = String::with_capacity(text.len());
-    let mut quote = None;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match (quote, character) {
-            (None, '"') => {
-                quote = Some('"');
-                clean.push_str("\"…\"");
-            }
-            (None, _) => clean.push(character),
-            (Some(_), '\\') => {
-                characters.next();
-            }
-            (Some(end), _) if character == end => quote = None,
-            (Some(_), _) => {}
-        }
-    }
-    // Numbers and dates are quoted in back-ticks or not at all: keep only what names the expectation.
-    match (clean.find("invalid value: "), clean.find(", expected ")) {
-        (Some(from), Some(to)) if from < to => {
-            format!("{}invalid value{}", &clean[..from], &clean[to..])
-        }
-        _ => clean,
-    }
+    major.parse().map_err(|_| DecodeError::Shape(NoEvent::Version))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::contract::{event::NewEvent, schema::voice::PatientCreationV1, topics::AI_RESPONSES};
+    use serde_json::{Value, json};
 
-    const AT: Coordinates<'static> = Coordinates { topic: "ai-responses", partition: 3, offset: 42 };
+    use super::*;
+    use crate::contract::{
+        envelope::MAX_METADATA,
+        event::NewEvent,
+        schema::{conversation::UserActionV1, voice::PatientCreationV1},
+        topics::{AI_RESPONSES, CONVERSATION_EVENTS},
+    };
+
+    const AT: Coordinates<'static> =
+        Coordinates { topic: "ai-responses", partition: 3, offset: 42, timestamp_ms: None };
 
     fn patient() -> PatientCreationV1 {
         PatientCreationV1 {
@@ -266,10 +292,8 @@ mod tests {
     #[test]
     fn a_time_is_read_in_whatever_form_chrono_takes() {
         let read = |time: &str| {
-            let mut envelope = serde_json::to_value(Envelope::seal(NewEvent::fact(patient()), "voice-ingest")).unwrap();
-            envelope["timestamp"] = time.into();
-            let bytes = envelope.to_string().into_bytes();
-            open(&AI_RESPONSES, AT, &bytes).map(|opened| opened.timestamp)
+            let record = patient_record(|record| record["timestamp"] = time.into());
+            open(&AI_RESPONSES, AT, &record).map(|opened| opened.timestamp)
         };
         for time in ["2026-11-21T10:00:00.123Z", "2026-11-21t10:00:00.123456789+01:00", "2026-11-21 10:00 : 00 -0530"] {
             assert_eq!(read(time).unwrap(), time.parse::<DateTime<Utc>>().unwrap());
@@ -299,5 +323,65 @@ mod tests {
         let bytes = encode(&envelope).unwrap();
         let problem = open(&AI_RESPONSES, AT, &bytes).unwrap().typed::<PatientCreationV1>().unwrap_err();
         assert!(matches!(problem, DecodeError::FutureVersion { found: 2, known: 1, .. }), "{problem}");
+    }
+
+    fn patient_record(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+        let mut record = serde_json::to_value(Envelope::seal(NewEvent::fact(patient()), "voice-ingest")).unwrap();
+        change(&mut record);
+        record.to_string().into_bytes()
+    }
+
+    #[test]
+    fn whatever_the_metadata_holds_a_sound_event_is_read_and_can_be_stored() {
+        for name in ["source", "correlation_id", "causation_id", "tenant_id"] {
+            for hostile in ["\0", "call\0-7", "\u{1b}[31m", "a\r\nb", &"x".repeat(100_000), &"ü\0".repeat(200)] {
+                let record = patient_record(|record| record["metadata"][name] = hostile.into());
+                let opened = open(&AI_RESPONSES, AT, &record).unwrap();
+                assert_eq!(opened.typed::<PatientCreationV1>().unwrap(), patient(), "{name}");
+                let metadata = serde_json::to_value(&opened.metadata).unwrap();
+                let read = metadata[name].as_str().unwrap();
+                assert!(
+                    !read.is_empty() && read.len() <= MAX_METADATA && !read.chars().any(char::is_control),
+                    "{read:?}"
+                );
+                assert_eq!(read.ends_with('…'), hostile.len() > MAX_METADATA, "what is cut is marked");
+            }
+        }
+        let earlier = br#"{"call_id": "c\u0000", "response_type": "PATIENT_CREATION", "data": {"name": "Jane"}}"#;
+        assert_eq!(open(&AI_RESPONSES, AT, earlier).unwrap().metadata.correlation_id.as_deref(), Some("c\u{fffd}"));
+    }
+
+    #[test]
+    fn data_with_a_text_that_cannot_be_stored_is_refused_as_such() {
+        let refusal = |record: &[u8]| open(&AI_RESPONSES, AT, record).unwrap().typed::<PatientCreationV1>().err();
+        for name in ["name", "email", "call_id"] {
+            let problem = refusal(&patient_record(|record| record["data"][name] = "Jane\0 Roe".into())).unwrap();
+            assert_eq!((problem.category(), problem.code()), (Category::SchemaValidation, "unstorable_text"));
+            assert!(problem.to_string().contains("U+0000") && !problem.to_string().contains("Jane"), "{problem}");
+        }
+        let earlier = br#"{"call_id": "c", "response_type": "PATIENT_CREATION", "data": {"name": "J\u0000"}}"#;
+        assert!(matches!(refusal(earlier), Some(DecodeError::Unstorable { .. })));
+        let harmless = [
+            patient_record(|record| record["data"]["name"] = "\\u0000 and \u{1} and \u{fffd}".into()),
+            patient_record(|record| record["data"]["not_read"] = json!({"\0": ["\0"]})),
+            patient_record(|record| record["\0"] = "\0".into()),
+        ];
+        for record in harmless {
+            assert!(refusal(&record).is_none(), "{}", String::from_utf8_lossy(&record));
+        }
+        let attributes = json!({"event_id": EventId::new(), "event_type": "user.action",
+            "timestamp": "2026-03-02T09:14:05Z", "data": {"user_id": "u", "action": "a", "attributes": {"\0": 1}}});
+        let read = open(&CONVERSATION_EVENTS, AT, attributes.to_string().as_bytes()).unwrap().typed::<UserActionV1>();
+        assert_eq!(read.unwrap_err().code(), "unstorable_text", "a key is a text too");
+    }
+
+    #[test]
+    fn nobody_writes_what_every_reader_would_refuse() {
+        let sealed = |name: &str| {
+            let named = PatientCreationV1 { name: name.into(), ..patient() };
+            encode(&Envelope::seal(NewEvent::fact(named), "voice-ingest"))
+        };
+        assert!(sealed("Jane\\u0000").is_ok());
+        assert!(!sealed("Jane\0").unwrap_err().to_string().contains("Jane"));
     }
 }

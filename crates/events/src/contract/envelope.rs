@@ -1,10 +1,15 @@
 //! The record's value: identity, type and time of an event, its data, and where it comes from.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::event::{Event, EventId, NewEvent};
+use super::{
+    event::{Event, EventId, NewEvent},
+    outside_text::plain,
+};
 
 /// An event as it stands in Kafka.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +44,27 @@ pub struct Metadata {
     /// The tenant, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
+}
+
+/// The longest text of the metadata that a reader hands on, in bytes: twice what `voice-ingest` takes for the id of a call.
+pub const MAX_METADATA: usize = 256;
+
+impl Metadata {
+    /// As columns and settings of a database take it. Whoever wrote it, the event is sound: texts are cut and cleaned, the
+    /// same way for all events of a journey.
+    pub(super) fn storable(self) -> Self {
+        let storable = |text: String| match plain(&text, MAX_METADATA) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(plain) => plain,
+        };
+        Self {
+            source: storable(self.source),
+            version: storable(self.version),
+            correlation_id: self.correlation_id.map(storable),
+            causation_id: self.causation_id.map(storable),
+            tenant_id: self.tenant_id.map(storable),
+        }
+    }
 }
 
 impl<E: Event> Envelope<E> {

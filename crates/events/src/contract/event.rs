@@ -80,6 +80,26 @@ impl fmt::Display for EventId {
     }
 }
 
+/// Where a record stands, and since when. A record that carries no id or no time of its own has these.
+#[derive(Debug, Clone, Copy)]
+pub struct Coordinates<'a> {
+    /// The name in Kafka.
+    pub topic: &'a str,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The record's own time, in milliseconds since 1970, where it has one.
+    pub timestamp_ms: Option<i64>,
+}
+
+impl Coordinates<'_> {
+    /// The record's own time, 1970 where it has none: whatever it is, a redelivery has it too.
+    pub(super) fn time(&self) -> DateTime<Utc> {
+        self.timestamp_ms.and_then(DateTime::from_timestamp_millis).unwrap_or_default()
+    }
+}
+
 /// An event on its way out.
 #[derive(Debug, Clone)]
 pub struct NewEvent<E> {

@@ -34,7 +34,8 @@ pub struct TopicSpec {
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Kafka's own default: 1 MiB plus the record's overhead.
 const STANDARD: i32 = 1_048_588;
-/// A record of exactly the standard maximum must still fit as a dead letter, with 16 KiB of headers about its failure.
+/// A record of exactly the standard maximum must still fit as a dead letter, with at most 12 KiB of headers about its failure
+/// (`dead_letter::MAX_OWN_HEADERS`).
 const WITH_FAILURE: i32 = STANDARD + 64 * 1024;
 
 const fn events(name: &'static str, owner: &'static str, key: &'static str, partitions: i32, days: u32) -> TopicSpec {

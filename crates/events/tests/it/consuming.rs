@@ -103,6 +103,39 @@ async fn an_engine_that_breaks_over_a_record_takes_it_again_before_the_rest_of_i
     consumer.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_no_client_gets_past_is_told_and_holds_up_its_key_alone() {
+    recorder();
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    rig.send(said("call-0", "first")).await;
+    let (partition, offset) = rig.send(said("call-0", "bomb 1000")).await;
+    rig.send(said("call-0", "behind it")).await;
+    for call in 1..50 {
+        rig.send(said(&format!("call-{call}"), "quick")).await;
+    }
+    let consumer = rig.consume("w").await;
+    rig.wait_for_effects(50).await;
+    let status = consumer.status.clone().unwrap();
+    let place = format!("does not get past {}[{partition}] offset {offset}", rig.topic(&AI_RESPONSES));
+    wait_until("readiness names the place", LONG, || async {
+        status.check().is_err_and(|problem| problem.contains(&place))
+    })
+    .await;
+    // All else goes on, also on its partition and also what comes later.
+    for call in 1..50 {
+        rig.send(said(&format!("call-{call}"), "quick")).await;
+    }
+    rig.send(said("call-0", "behind it, too")).await;
+    rig.wait_for_effects(99).await;
+    assert_eq!(figure("kafka_consumer_rebuilds_total", &[&rig.group(), "broken"]), Some(3.0));
+    assert!(status.check().is_err_and(|problem| problem.contains(&place)), "and stays so");
+    consumer.stop().await;
+    let committed = rig.committed().await;
+    assert!(committed.contains(&(partition, offset)), "it is still to be handled: {committed:?}");
+    assert!(rig.effects().await.iter().all(|(_, name)| !name.contains("behind it")), "its key waits");
+}
+
 async fn sent(rig: &Rig) -> Vec<(String, uuid::Uuid)> {
     let topic = rig.topic(&events::contract::topics::AI_RESPONSES);
     let mut records = test_kit::kafka::read_topic_to_end(&rig.servers(), &topic).await;

@@ -265,12 +265,18 @@ pub struct Running {
 
 impl Running {
     pub async fn consumer(consumer: Consumer) -> Self {
+        let running = Self::begun(consumer);
+        let joined = running.status.clone().unwrap();
+        wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
+        running
+    }
+
+    /// One that may never be ready.
+    pub fn begun(consumer: Consumer) -> Self {
         let status = consumer.status();
         let token = CancellationToken::new();
         let stop = token.clone();
         let task = tokio::spawn(async move { consumer.run(stop).await.unwrap() });
-        let joined = status.clone();
-        wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
         Self { token, task, status: Some(status) }
     }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Command, FromArgMatches, Subcommand};
 
-use super::App;
+use super::service::App;
 use crate::config::{self, ConfigError, Environment, Loaded};
 
 /// For a service without subcommands of its own.

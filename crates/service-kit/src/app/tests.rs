@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::{command_line::command, *};
+use crate::config::{HttpConfig, TelemetryConfig};
 
 #[derive(Debug, Clone, clap::Args)]
 struct Config {

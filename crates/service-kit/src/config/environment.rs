@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use super::{ConfigError, dotenv, known::ALIASES};
+use super::{ConfigError, aliases::ALIASES, dotenv};
 
 /// Where a setting's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

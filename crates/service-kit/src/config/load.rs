@@ -9,7 +9,7 @@ use super::{
     ConfigError, Environment, Setting, Source,
     environment::Given,
     known::unknown_kafka_variables,
-    report::{self, HIDDEN},
+    report::{self, HIDDEN, variable},
     values::parse_bool,
 };
 
@@ -84,11 +84,6 @@ where
 
 fn is_setting(arg: &Arg) -> bool {
     arg.get_env().is_some() && arg.get_long().is_some()
-}
-
-/// The variable's name of a setting.
-pub(super) fn variable(arg: &Arg) -> String {
-    arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn names(arg: &Arg) -> Vec<String> {

@@ -7,6 +7,7 @@
 //! Ids of arguments must be unique over all parts of a service: `#[arg(id = "http_bind", long = "http-bind", env = "HTTP_BIND")]`.
 //! `requires` and `conflicts_with` are not supported between settings: check what belongs together after loading.
 
+mod aliases;
 mod dotenv;
 mod environment;
 mod known;
@@ -18,8 +19,9 @@ mod roles;
 mod tests;
 mod values;
 
+pub use aliases::ALIASES;
 pub use environment::{Environment, Source};
-pub use known::{ALIASES, KAFKA_VARIABLES};
+pub use known::KAFKA_VARIABLES;
 pub use load::{Loaded, load, parse};
 pub use parts::{DatabaseConfig, HttpConfig, LogFormat, TelemetryConfig};
 pub use report::{Setting, print};

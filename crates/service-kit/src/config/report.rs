@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{ConfigError, Source, load::variable};
+use super::{ConfigError, Source};
 
 /// What stands in place of a secret.
 pub(super) const HIDDEN: &str = "***";
@@ -81,6 +81,11 @@ pub(super) fn allowed(error: &clap::Error, value: &str) -> String {
             None => message.trim_end_matches('.').to_owned(),
         },
     }
+}
+
+/// The variable's name of a setting.
+pub(super) fn variable(arg: &Arg) -> String {
+    arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// clap's refusal of a flag's value in the same words as that of a variable; everything else as clap says it.

@@ -13,6 +13,7 @@ use axum::{
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use events::contract::{json::Json, second_reading::mismatch};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
@@ -70,23 +71,14 @@ impl<T: DeserializeOwned> ApiJson<T> {
         if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(Problem::field("", "is an array", "Send an object."));
         }
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let value = match serde_path_to_error::deserialize(&mut json) {
-            Ok(value) => value,
-            Err(error) if error.inner().classify() == Category::Data => {
-                let detail = "The body is JSON, but not what is expected here; see `errors`.";
-                let mut problem = Problem::unprocessable(detail);
-                problem.errors.push(field_problem(error.path(), &error.inner().to_string()));
-                return Err(problem);
-            }
-            // A number where one of some words belongs is a syntax error to serde_json.
-            Err(error) if serde_json::from_slice::<serde_json::Value>(body).is_ok() => {
-                return Err(Problem::field(error.path().to_string(), "has the wrong type", "Send a string."));
-            }
-            Err(error) => return Err(not_json(error.inner())),
-        };
-        json.end().map_err(|error| not_json(&error))?;
-        Ok(Self(value))
+        if let Ok(value) = serde_json::from_slice(body) {
+            return Ok(Self(value));
+        }
+        let json: Json = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        let detail = "The body is JSON, but not what is expected here; see `errors`.";
+        let mut problem = Problem::unprocessable(detail);
+        problem.errors.push(field_problem(mismatch::<T>(&json).as_ref()));
+        Err(problem)
     }
 }
 
@@ -106,7 +98,7 @@ fn is_json(content_type: &str) -> bool {
 
 fn not_json(error: &serde_json::Error) -> Problem {
     let (line, column) = (error.line(), error.column());
-    // Syntax messages name only what the grammar expects, never what was sent.
+    // Messages about the syntax name only what the grammar expects, never what was sent.
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
     let what = match error.classify() {
@@ -167,11 +159,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let query = parts.uri.query().unwrap_or_default();
-        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query));
+        T::deserialize(pairs).map(Self).map_err(|_| {
+            let words = form_urlencoded::parse(query).into_owned().map(|(name, word)| (name, Json::Word(word)));
             let mut problem = Problem::bad_request("The query has a parameter that is not acceptable; see `errors`.");
-            problem.errors.push(field_problem(error.path(), &error.inner().to_string()));
+            problem.errors.push(field_problem(mismatch::<T>(&Json::Object(words.collect())).as_ref()));
             problem
         })
     }

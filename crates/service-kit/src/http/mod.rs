@@ -5,6 +5,8 @@
 //! Does not limit a WebSocket, nor a body that a handler reads as a stream by itself.
 
 pub mod auth;
+#[cfg(test)]
+mod canaries;
 mod consumer;
 mod extract;
 mod frame;

@@ -150,7 +150,7 @@ async fn a_body_with_wrong_content_names_field_and_remedy_and_never_the_value() 
         (r#"{"name":null,"age":1}"#, "name", "is null", "Send a string."),
         (
             r#"{"name":"Anna","nam":"s3cret","age":1}"#,
-            "nam",
+            "*",
             "is not known",
             "Remove it, or check its spelling. Known here: `name`, `age`, `pets`, `kind`.",
         ),
@@ -164,11 +164,12 @@ async fn a_body_with_wrong_content_names_field_and_remedy_and_never_the_value() 
         (r#"{"name":"a","age":1,"pets":[{}]}"#, "pets[0].legs", "is missing", "Add the field `legs`."),
         (
             r#"{"name":"a","age":1,"pets":[{"legs":1,"tail":1}]}"#,
-            "pets[0].tail",
+            "pets[0].*",
             "is not known",
             "Remove it, or check its spelling. Known here: `legs`.",
         ),
         (r#"{"name":"a","age":1,"kind":"s3cret"}"#, "kind", "is none of the known values", "Send `new` or `known`."),
+        (r#"{"name":"a","age":1,"kind":7351}"#, "kind", "is none of the known values", "Send `new` or `known`."),
         (r#"["s3cret"]"#, "", "is an array", "Send an object."),
         (r#""s3cret""#, "", "is a string", "Send an object."),
     ] {
@@ -189,11 +190,11 @@ async fn what_is_not_json_is_400_with_its_place() {
         (b"", "The body is empty"),
         (b" \n", "The body is empty"),
         (b"{\"name\":\"\xff\"}", "not UTF-8 from byte 9"),
-        (format!("{{\"name\":\"a\",\"pets\":{deep}").as_bytes(), "is an array"),
+        (format!("{{\"name\":\"a\",\"pets\":{deep}").as_bytes(), "nested too deep"),
     ] {
         let (status, answer) = ask(posted(body.to_vec())).await;
         let text = answer.to_string();
-        assert!(status == 400 || text.contains("is an array"), "{status} {answer}");
+        assert_eq!(status, 400, "{answer}");
         assert!(text.contains(expected), "{answer}");
         assert!(!text.contains("s3cret"), "{answer}");
     }
@@ -221,7 +222,7 @@ async fn wrong_paths_and_queries_name_the_parameter() {
     for (query, field, problem) in [
         ("limit=s3cret", "limit", "is not a whole number"),
         ("limit=300", "limit", "is out of range"),
-        ("limt=3", "limt", "is not known"),
+        ("limt=3", "*", "is not known"),
         ("limit=1&limit=2", "limit", "occurs twice"),
     ] {
         let (status, body) = ask(get_request(&format!("/patients?{query}"))).await;

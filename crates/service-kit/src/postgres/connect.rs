@@ -11,7 +11,7 @@ use sqlx::{
 };
 use tokio::time::Instant;
 
-use super::migrate::checked_name;
+use super::name::checked_name;
 use crate::{config::DatabaseConfig, http::Health};
 
 /// How long a start waits for the database: a container of PostgreSQL is ready within about 10 s, a failover within 30 s.

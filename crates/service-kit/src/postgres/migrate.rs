@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use sqlx::{AssertSqlSafe, Connection, PgPool, migrate::Migrator};
 
-use super::connect;
+use super::{connect, name::checked_name};
 use crate::config::DatabaseConfig;
 
 /// One set of migrations and the table that says which of them are applied.
@@ -130,13 +130,4 @@ async fn applied(pool: &PgPool, schema: &str, table: &str) -> anyhow::Result<BTr
 
 fn qualified(schema: &str, table: &str) -> anyhow::Result<String> {
     Ok(format!("\"{}\".\"{}\"", checked_name(schema)?, checked_name(table)?))
-}
-
-/// Names go into SQL as text, so only plain ones are taken: `[a-z_][a-z0-9_]*`, at most PostgreSQL's 63 bytes.
-pub(super) fn checked_name(name: &str) -> anyhow::Result<&str> {
-    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if name.is_empty() || name.len() > 63 || !plain || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err(anyhow!("{name:?} is not a plain name of a schema or table (a-z, 0-9, _)"));
-    }
-    Ok(name)
 }

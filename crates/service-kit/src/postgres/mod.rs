@@ -5,6 +5,7 @@
 
 mod connect;
 mod migrate;
+mod name;
 
 pub use connect::{connect, ping, register_check};
 pub use migrate::{Migrations, check_migrated, create_schema, migrate, prepare};

@@ -180,6 +180,59 @@ async fn a_private_broker_keeps_its_data_when_killed_and_when_stopped() {
     assert_eq!(payloads, [b"before".to_vec(), b"meanwhile".to_vec()]);
 }
 
+async fn payloads(servers: &str) -> Vec<Vec<u8>> {
+    kafka::read_topic_to_end(servers, "things").await.into_iter().map(|one| one.payload.unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_log_is_as_it_was_once_its_older_copy_is_put_back() {
+    let mut broker = Broker::start().await;
+    let servers = broker.bootstrap();
+    kafka::create_topic(&servers, "things", 1, &[]).await;
+    for _ in 0..3 {
+        kafka::produce(&servers, "things", None, b"before", &[]).await;
+    }
+    let copy = broker.copy_of("things");
+    kafka::produce(&servers, "things", None, b"since", &[]).await;
+    broker.kill();
+    broker.put_back("things", &copy);
+    broker.start_again().await;
+    assert_eq!(payloads(&servers).await, vec![b"before".to_vec(); 3]);
+    let raw = RawRecord { value: Some(b"after".to_vec()), ..RawRecord::default() };
+    assert_eq!(raw_produce::produce(&servers, "things", 0, &[raw], Compression::None).await, 3);
+}
+
+#[tokio::test]
+async fn a_bit_that_turned_on_disk_spoils_one_batch_until_it_is_turned_back() {
+    let mut broker = Broker::start().await;
+    let servers = broker.bootstrap();
+    kafka::create_topic(&servers, "things", 1, &[]).await;
+    for _ in 0..3 {
+        kafka::produce(&servers, "things", None, &[b'a'; 100], &[]).await;
+    }
+    for whole in [false, true] {
+        broker.stop().await;
+        broker.turn_a_bit("things", 0, 1);
+        broker.start_again().await;
+        let is_whole: Vec<_> = payloads(&servers).await.iter().map(|payload| payload == &[b'a'; 100]).collect();
+        assert_eq!(is_whole, [true, whole, true]);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_who_has_the_old_one() {
+    let postgres = PrivatePostgres::start().await;
+    let url = postgres.with_password("first").await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    postgres.change_password("second").await;
+    sqlx::query("SELECT 1").execute(&mut connection).await.unwrap_err();
+    let refused = PgConnection::connect(&url).await.unwrap_err();
+    assert_eq!(refused.as_database_error().and_then(|error| error.code()).as_deref(), Some("28P01"));
+    postgres.change_password("first").await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("CREATE SCHEMA its_own").execute(&mut connection).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_private_postgres_keeps_what_was_committed_when_it_crashes() {
     let mut postgres = PrivatePostgres::start().await;

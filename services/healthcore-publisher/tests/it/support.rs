@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveTime};
 use events::contract::{
-    codec::{self, Coordinates, Opened},
+    codec::{self, Opened},
     envelope::{Envelope, timestamp},
-    event::{Event, EventId, NewEvent},
+    event::{Coordinates, Event, EventId, NewEvent},
     headers,
     schema::{
         healthcore::{
@@ -146,7 +146,7 @@ pub async fn published(pool: &PgPool) -> Vec<Published> {
 fn read(row: &PgRow) -> Published {
     let (topic, key, payload): (String, String, Vec<u8>) = (row.get(0), row.get(1), row.get(3));
     let spec = topics::find(&topic).unwrap_or_else(|| panic!("{topic} is in no catalogue"));
-    let at = Coordinates { topic: &topic, partition: 0, offset: 0 };
+    let at = Coordinates { topic: &topic, partition: 0, offset: 0, timestamp_ms: None };
     let opened = codec::open(spec, at, &payload).unwrap_or_else(|error| panic!("{topic}: {error}"));
     let written: Vec<(String, String)> = {
         let headers: Value = serde_json::from_str(row.get(2)).unwrap();

@@ -122,12 +122,12 @@ fn texts() -> Vec<Case> {
         case("UTF-16", OUTPUT, TEXT, b"\xff\xfeP\0A\0".as_slice()),
         case("a text of 10 MB", OUTPUT, TEXT, long).status(413),
         json("no text", OUTPUT, "{}").field("text"),
-        json("an unknown field", OUTPUT, format!(r#"{{"text": "{CANARY}", "texts": 1}}"#)).field("texts"),
+        json("an unknown field", OUTPUT, format!(r#"{{"text": "{CANARY}", "texts": 1}}"#)).field("*"),
         json("a field that is there twice", OUTPUT, format!(r#"{{"text": "{CANARY}", "text": ""}}"#)).field("text"),
         json("a number as text", OUTPUT, r#"{"text": 7351}"#).field("text"),
         json("an object as text", OUTPUT, format!(r#"{{"text": {{"{CANARY}": 1}}}}"#)).field("text"),
         json("a lone surrogate", OUTPUT, format!(r#"{{"text": "{CANARY}\ud800"}}"#)),
-        case("an unknown parameter", format!("{OUTPUT}?finale={CANARY}"), TEXT, "x").named("finale"),
+        case("an unknown parameter", format!("{OUTPUT}?finale={CANARY}"), TEXT, "x").named("*"),
         case("a parameter that is no boolean", format!("{OUTPUT}?final={CANARY}"), TEXT, "x").named("final"),
         case("a parameter that is there twice", format!("{OUTPUT}?final=true&final=false"), TEXT, "x").named("final"),
     ]
@@ -149,7 +149,7 @@ fn responses() -> Vec<Case> {
         response("nothing in it", "{}".to_owned()).field("call_id"),
         response("no data", r#"{"call_id": "c", "response_type": "PATIENT_CREATION"}"#.to_owned()).field("data"),
         response("no type", format!(r#"{{"call_id": "c", "data": {{"name": "{CANARY}"}}}}"#)).field("response_type"),
-        response("an unknown field", format!(r#"{{"call_id": "c", "callId": "{CANARY}"}}"#)).field("callId"),
+        response("an unknown field", format!(r#"{{"call_id": "c", "callId": "{CANARY}"}}"#)).field("*"),
         response("an unknown type", patient("{}").replace("PATIENT_CREATION", CANARY)).field("response_type"),
         response("a number as type", patient("{}").replace(r#""PATIENT_CREATION""#, "1")).field("response_type"),
         response("a number as call", patient("{}").replace(r#""c""#, "7351")).field("call_id"),
@@ -194,7 +194,7 @@ fn responses() -> Vec<Case> {
         )
         .field("data.patient_name"),
         case("an unknown parameter", format!("{RESPONSES}?dry_run={CANARY}"), JSON, patient(r#"{"name": "x"}"#))
-            .named("dry_run"),
+            .named("*"),
     ]
 }
 
@@ -234,7 +234,7 @@ fn paths_and_methods() -> Vec<Case> {
     let unknown = "/api/v1/calls/kanari7351-unknown";
     vec![
         bare("an unknown call", "GET", unknown).status(404),
-        bare("an unknown parameter", "GET", format!("{unknown}?verbose={CANARY}")).named("verbose"),
+        bare("an unknown parameter", "GET", format!("{unknown}?verbose={CANARY}")).named("*"),
         bare("an unknown path", "GET", format!("/{CANARY}")).status(404),
         bare("a path below", "GET", format!("{unknown}/output/{CANARY}")).status(404),
         bare("all calls", "GET", "/api/v1/calls").status(404),

@@ -4,7 +4,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{Said, also_called, envelope, ids_as_text, text};
+use super::{
+    envelope,
+    said::{Said, also_called, ids_as_text, text},
+};
 use crate::contract::{
     event::Event,
     schema::{

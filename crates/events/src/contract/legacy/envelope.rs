@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Said, text};
+use super::said::{Said, text};
 
 /// `{"event_id"|"id"?, "event_type"|"type", "data"|"payload", "timestamp"?, "metadata"?}`
 pub(super) fn read(mut record: Map<String, Value>) -> Option<Said> {

@@ -2,22 +2,24 @@
 //! Recorded examples of each are in `crates/events/schemas/legacy`.
 //!
 //! Names and forms are brought to the catalogue's, and what a shape never says gets the value that it implies. A record
-//! without an id is named by where it stands, so that a redelivery is still a duplicate. What fits no shape stays what
-//! it is and becomes a dead letter with its bytes; what fits a shape and lacks a field fails against the schema.
+//! without an id is named by where it stands, and one without a time has the record's own, so that a redelivery is the
+//! same event. What fits no shape stays what it is and becomes a dead letter with its bytes; what fits a shape and lacks
+//! a field fails against the schema.
 
 mod assistant;
 mod envelope;
 mod leads;
+mod said;
 mod voice;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use self::said::{text, time};
 use super::{
-    codec::Coordinates,
     envelope::Metadata,
-    event::EventId,
+    event::{Coordinates, EventId},
     topics::{self, TopicSpec},
 };
 
@@ -29,21 +31,9 @@ pub(super) struct Lifted {
     pub(super) data: Value,
 }
 
-/// What a record says, whatever its shape.
-#[derive(Default)]
-struct Said {
-    id: Option<Value>,
-    event_type: String,
-    timestamp: Option<Value>,
-    data: Map<String, Value>,
-    metadata: Map<String, Value>,
-    /// The journey, where the shape has a field that names it.
-    journey: Option<String>,
-}
-
 /// Lifts the shape that producers of this topic wrote, if the value has it.
-pub(super) fn lift(topic: &TopicSpec, at: Coordinates<'_>, json: &[u8]) -> Option<Lifted> {
-    let record: Map<String, Value> = serde_json::from_slice(json).ok()?;
+pub(super) fn lift(topic: &TopicSpec, at: Coordinates<'_>, json: &str) -> Option<Lifted> {
+    let record: Map<String, Value> = serde_json::from_str(json).ok()?;
     let leads = [
         &topics::LEAD_CREATED,
         &topics::LEAD_MESSAGE,
@@ -78,8 +68,7 @@ pub(super) fn lift(topic: &TopicSpec, at: Coordinates<'_>, json: &[u8]) -> Optio
         event_id,
         event_type: said.event_type,
         timestamp: match &said.timestamp {
-            // When it was read is the closest that is known.
-            None | Some(Value::Null) => Utc::now(),
+            None | Some(Value::Null) => at.time(),
             Some(written) => time(written)?,
         },
         metadata: metadata(&said.metadata, said.journey),
@@ -108,56 +97,6 @@ fn metadata(written: &Map<String, Value>, journey: Option<String>) -> Metadata {
         correlation_id: field("correlation_id").or(journey),
         causation_id: field("causation_id"),
         tenant_id: field("tenant_id"),
-    }
-}
-
-/// A text that says something, also where it was written as a number.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-/// A time as Python and JavaScript write it; UTC is meant where no zone is given. A number is seconds or, from the year
-/// 1973 on, milliseconds since 1970.
-fn time(written: &Value) -> Option<DateTime<Utc>> {
-    const MILLISECONDS_FROM: f64 = 1e11;
-    match written {
-        Value::String(text) => {
-            let text = text.trim();
-            let zoned = ["%+", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"];
-            let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
-            zoned.iter().find_map(|form| DateTime::parse_from_str(text, form).ok()).map(|time| time.to_utc()).or_else(
-                || naive.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(|t| t.and_utc()),
-            )
-        }
-        Value::Number(number) => {
-            let number = number.as_f64()?;
-            let milliseconds = if number < MILLISECONDS_FROM { number * 1000.0 } else { number };
-            DateTime::from_timestamp_millis(milliseconds as i64)
-        }
-        _ => None,
-    }
-}
-
-/// Turns the ids that were written as numbers into text.
-fn ids_as_text(data: &mut Map<String, Value>) {
-    for (name, value) in data.iter_mut() {
-        if name.ends_with("_id") && value.is_number() {
-            *value = value.to_string().into();
-        }
-    }
-}
-
-/// Gives a field the value of another that means the same, where it has none.
-fn also_called(data: &mut Map<String, Value>, field: &str, others: &[&str]) {
-    if data.contains_key(field) {
-        return;
-    }
-    if let Some(value) = others.iter().find_map(|other| data.get(*other)).filter(|value| !value.is_null()).cloned() {
-        data.insert(field.to_owned(), value);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     flow::error::Category,
 };
 
-const AT: Coordinates<'static> = Coordinates { topic: "in.kafka", partition: 3, offset: 42 };
+const AT: Coordinates<'static> = Coordinates { topic: "in.kafka", partition: 3, offset: 42, timestamp_ms: None };
 
 /// A recorded example: what an earlier producer wrote, and the event that it is.
 struct Recorded {
@@ -121,6 +121,29 @@ fn a_redelivery_has_the_same_id_and_another_record_has_not() {
     let id = |offset| codec::open(&topics::LEAD_CREATED, Coordinates { offset, ..AT }, record).unwrap().event_id;
     assert_eq!(id(1), id(1));
     assert_ne!(id(1), id(2));
+}
+
+#[test]
+fn a_redelivery_of_what_says_no_time_is_the_same_event_byte_for_byte() {
+    for Recorded { file, topic, mut record, .. } in recorded() {
+        for name in ["timestamp", "occurred_at", "created_at"] {
+            record.as_object_mut().unwrap().remove(name);
+        }
+        let bytes = record.to_string();
+        for timestamp_ms in [None, Some(1_765_738_800_123), Some(-1), Some(i64::MAX)] {
+            let opened = || {
+                let at = Coordinates { timestamp_ms, ..AT };
+                let opened = codec::open(topic, at, bytes.as_bytes()).unwrap_or_else(|error| panic!("{file}: {error}"));
+                let data = schema::find(&opened.event_type, 1).unwrap().read(&opened).unwrap();
+                let (id, time) = (opened.event_id, opened.timestamp);
+                format!("{id} {} {time:?} {:?} {data}", opened.event_type, opened.metadata)
+            };
+            let first = opened();
+            assert_eq!(first, opened(), "{file}");
+            let time = timestamp_ms.and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH);
+            assert!(first.contains(&format!("{time:?}")), "{file}: {first}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use chrono::{Datelike, NaiveDate, NaiveTime};
 use serde_json::{Map, Value};
 
-use super::{Said, text};
+use super::said::{Said, text};
 use crate::contract::{
     event::Event,
     schema::voice::{BookingConfirmationV1, PatientCreationV1},

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event;
+use super::declare::event;
 
 /// A figure has a new value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::event;
+use super::declare::event;
 
 /// A conversation began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -9,10 +9,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use serde_json::{Value, json};
 
 use super::{EventSpec, catalogue, compatibility::breaks};
-use crate::contract::{
-    codec::{self, Coordinates},
-    envelope, topics,
-};
+use crate::contract::{codec, envelope, event::Coordinates, topics};
 
 pub(super) fn renewing() -> bool {
     std::env::var_os("RENEW_CONTRACT").is_some()
@@ -123,7 +120,7 @@ fn every_version_reads_what_its_predecessors_wrote() {
             // By the types too: the conversions are only seen there.
             for older in &versions[..=n] {
                 let text = example(older).to_string();
-                let at = Coordinates { topic: older.topic.name, partition: 0, offset: 0 };
+                let at = Coordinates { topic: older.topic.name, partition: 0, offset: 0, timestamp_ms: None };
                 let opened = codec::open(older.topic, at, text.as_bytes()).unwrap();
                 newer.read(&opened).unwrap_or_else(|problem| panic!("{problem}"));
             }
@@ -140,7 +137,7 @@ fn every_example_matches_its_schema_and_comes_back_as_it_was() {
         assert!(problems.is_empty(), "{name}: {problems:#?}");
 
         let text = example.to_string();
-        let at = Coordinates { topic: spec.topic.name, partition: 0, offset: 0 };
+        let at = Coordinates { topic: spec.topic.name, partition: 0, offset: 0, timestamp_ms: None };
         let opened = codec::open(spec.topic, at, text.as_bytes()).unwrap_or_else(|problem| panic!("{name}: {problem}"));
         assert_eq!(opened.version, spec.version, "{name}");
         let data = spec.read(&opened).unwrap_or_else(|problem| panic!("{name}: {problem}"));

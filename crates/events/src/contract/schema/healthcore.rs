@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event;
+use super::declare::event;
 
 /// A patient as the record system has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event;
+use super::declare::event;
 
 /// A model answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

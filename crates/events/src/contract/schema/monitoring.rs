@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event;
+use super::declare::event;
 
 /// How one instance of a service is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{EventSpec, compatibility::breaks, event};
+use super::{EventSpec, compatibility::breaks, declare::event};
 use crate::contract::{
-    codec::{self, Coordinates, DecodeError},
-    event::Event,
+    codec::{self, DecodeError},
+    event::{Coordinates, Event},
     topics::CONVERSATION_EVENTS,
 };
 
@@ -70,7 +70,7 @@ fn read<E: Event>(version: u16, data: Value) -> Result<E, DecodeError> {
         "timestamp": "2026-03-02T09:14:05.120Z", "data": data,
         "metadata": {"source": "reminders", "version": format!("{version}.0")},
     });
-    let at = Coordinates { topic: "conversation.events", partition: 0, offset: 0 };
+    let at = Coordinates { topic: "conversation.events", partition: 0, offset: 0, timestamp_ms: None };
     codec::open(&CONVERSATION_EVENTS, at, record.to_string().as_bytes())?.typed()
 }
 

@@ -4,7 +4,7 @@ use chrono::{NaiveDate, NaiveTime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event;
+use super::declare::event;
 
 /// The caller gave the data of a patient.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

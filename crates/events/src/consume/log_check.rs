@@ -1,0 +1,138 @@
+//! Whether a partition's log is still the one that was handled. Kafka tells nobody when a topic is deleted and made anew, or when
+//! a broker's disk is put back to an earlier state: offsets then mean other records, and whoever goes on at the old one skips what
+//! stands below it without a word.
+//!
+//! Every question blocks, each within a limit.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+};
+
+use super::partition::{LogMark, LogReset};
+use crate::kafka::{client::Client, config::KafkaConfig};
+
+/// One question takes a few milliseconds; a broker that needs this long is as good as away.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// A client that belongs to no group and asks as one.
+pub(super) struct LogCheck(Option<BaseConsumer<Client>>);
+
+/// A partition by its name in Kafka, and how its log is known.
+pub(super) type Known = (String, i32, LogMark);
+
+impl LogCheck {
+    pub(super) fn new(config: &KafkaConfig, client_id: &str, group: &str) -> Result<Self, KafkaError> {
+        let mut settings = config.consumer(client_id, group);
+        settings
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            // One record of each partition is wanted, and no more.
+            .set("fetch.wait.max.ms", "10")
+            .set("queued.min.messages", "1")
+            .set("fetch.message.max.bytes", "1");
+        Ok(Self(Some(settings.create_with_context(Client::default())?)))
+    }
+
+    fn client(&self) -> Result<&BaseConsumer<Client>, KafkaError> {
+        self.0.as_ref().ok_or(KafkaError::Canceled)
+    }
+
+    /// Where the group left off in these partitions, as far as it ever committed.
+    pub(super) fn committed(&self, partitions: &TopicPartitionList) -> Result<Vec<Known>, KafkaError> {
+        let mut asked = TopicPartitionList::new();
+        for of in partitions.elements() {
+            asked.add_partition(of.topic(), of.partition());
+        }
+        let answer = self.client()?.committed_offsets(asked, LIMIT)?;
+        let known = answer.elements().into_iter().filter_map(|of| match of.offset() {
+            Offset::Offset(next) => {
+                Some((of.topic().to_owned(), of.partition(), LogMark::committed(next, of.metadata())))
+            }
+            _ => None,
+        });
+        Ok(known.collect())
+    }
+
+    /// The state of each log, in the order of `known`; `None` for one that is as it was, or of which nothing speaks against it.
+    pub(super) fn look(&self, known: &[Known]) -> Result<Vec<Option<LogReset>>, KafkaError> {
+        if known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (begins, ends) = (self.at(known, Offset::Beginning)?, self.at(known, Offset::End)?);
+        let mut found = Vec::with_capacity(known.len());
+        let mut to_read = Vec::new();
+        for (index, (_, _, mark)) in known.iter().enumerate() {
+            let (begin, end) = (begins[index], ends[index]);
+            found.push(match end {
+                Some(end) if end < mark.next => Some(LogReset::Shorter),
+                _ if begin.is_some_and(|begin| begin > mark.next) => Some(LogReset::Trimmed),
+                _ => None,
+            });
+            // What stands before the place is asked where there is such a record, and its time is known.
+            if found[index].is_none() && mark.timestamp_ms.is_some() && begin.is_some_and(|begin| begin < mark.next) {
+                to_read.push(index);
+            }
+        }
+        self.read_before(known, &to_read, &mut found)?;
+        Ok(found)
+    }
+
+    /// Compares the record before each of these places with the one that was handled. Topic by topic: the end of a partition is
+    /// told without its topic.
+    fn read_before(&self, known: &[Known], which: &[usize], found: &mut [Option<LogReset>]) -> Result<(), KafkaError> {
+        let client = self.client()?;
+        for of_topic in which.chunk_by(|one, next| known[*one].0 == known[*next].0) {
+            let mut list = TopicPartitionList::new();
+            for (topic, partition, mark) in of_topic.iter().map(|index| &known[*index]) {
+                list.add_partition_offset(topic, *partition, Offset::Offset(mark.next - 1))?;
+            }
+            client.assign(&list)?;
+            let mut open = of_topic.to_vec();
+            let deadline = Instant::now() + LIMIT;
+            while !open.is_empty() && Instant::now() < deadline {
+                match client.poll(Duration::from_millis(100)) {
+                    Some(Ok(record)) => {
+                        let Some(at) = open.iter().position(|index| known[*index].1 == record.partition()) else {
+                            continue;
+                        };
+                        let index = open.swap_remove(at);
+                        let mark = known[index].2;
+                        // A later record stands there where the one that was handled is compacted away: that says nothing.
+                        if record.offset() == mark.next - 1 && record.timestamp().to_millis() != mark.timestamp_ms {
+                            found[index] = Some(LogReset::Replaced);
+                        }
+                    }
+                    Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|index| known[*index].1 != partition),
+                    Some(Err(_)) | None => {}
+                }
+            }
+            client.unassign()?;
+        }
+        Ok(())
+    }
+
+    fn at(&self, known: &[Known], place: Offset) -> Result<Vec<Option<i64>>, KafkaError> {
+        let mut asked = TopicPartitionList::new();
+        for (topic, partition, _) in known {
+            asked.add_partition_offset(topic, *partition, place)?;
+        }
+        let answer = self.client()?.offsets_for_times(asked, LIMIT)?;
+        let offset = |(topic, partition, _): &Known| match answer.find_partition(topic, *partition)?.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        Ok(known.iter().map(offset).collect())
+    }
+}
+
+impl Drop for LogCheck {
+    /// Ending a client waits for its threads, and whoever asked must not.
+    fn drop(&mut self) {
+        let client = self.0.take();
+        let _ = std::thread::Builder::new().name("kafka-drop".to_owned()).spawn(move || drop(client));
+    }
+}

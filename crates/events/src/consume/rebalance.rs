@@ -1,0 +1,230 @@
+//! Partitions come and go: where each begins, and how it is given away.
+//!
+//! A partition begins where the group left it, unless its log is another than the group left; see `log_check`.
+
+use std::{
+    sync::{Arc, mpsc::sync_channel},
+    time::Duration,
+};
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
+    error::KafkaError,
+    types::RDKafkaRespErr,
+};
+
+use super::{
+    figures::Count,
+    intake::{Intake, Latest, Slot},
+    log_check::LogCheck,
+    notice::Notice,
+    partition::{Assigned, LogMark, LogReset},
+};
+use crate::kafka::config::OffsetReset;
+
+/// Going back within a partition may take this long.
+const SEEK: Duration = Duration::from_secs(5);
+
+/// Where a partition begins that comes to this worker.
+struct Beginning {
+    topic: String,
+    partition: i32,
+    mark: LogMark,
+    reset: Option<LogReset>,
+}
+
+impl Intake {
+    /// Gives partitions away: nothing new is taken from them, what runs may finish, and what is done is committed.
+    /// `None` gives all of them away.
+    pub(super) fn release(&self, consumer: &BaseConsumer<Self>, partitions: Option<&TopicPartitionList>) {
+        let gone = {
+            let mut state = self.state();
+            let leaves = |slot: &Slot| {
+                partitions.is_none_or(|list| {
+                    list.find_partition(self.name(&slot.assigned), slot.assigned.partition).is_some()
+                })
+            };
+            let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut state.slots).into_iter().partition(leaves);
+            state.slots = stay;
+            self.tell(&state);
+            gone
+        };
+        if gone.is_empty() {
+            return;
+        }
+        let (reply, answer) = sync_channel(1);
+        let ids = gone.iter().map(|slot| slot.assigned.id).collect();
+        if self.notices.send(Notice::Revoked { ids, drain: self.drain, reply }).is_err() {
+            return;
+        }
+        // The dispatcher keeps to the deadline; the margin is for a runtime that is busy.
+        let Ok(frontiers) = answer.recv_timeout(self.drain + Duration::from_secs(2)) else {
+            tracing::warn!("partitions were given away before their work was booked; it will be delivered again");
+            return;
+        };
+        if consumer.assignment_lost() {
+            tracing::warn!("partitions were taken away; what was done since the last commit is delivered again");
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        frontiers.iter().for_each(|frontier| self.add(&mut list, frontier));
+        if list.count() > 0
+            && let Err(error) = consumer.commit(&list, CommitMode::Sync)
+        {
+            tracing::warn!(%error, "the last offsets of given away partitions were not committed; their records come again");
+        }
+    }
+
+    /// Where partitions begin that come to this worker. Those whose logs are not what the group left are set to where a group
+    /// without an offset begins. Also says how the others' logs are known.
+    fn beginnings(&self, partitions: &mut TopicPartitionList) -> Vec<Beginning> {
+        let asked = self.log_check().and_then(|check| {
+            let known = check.committed(partitions)?;
+            let found = check.look(&known)?;
+            Ok(known.into_iter().zip(found).collect::<Vec<_>>())
+        });
+        let Ok(looked) = asked.inspect_err(|error| {
+            tracing::warn!(%error, "whether the partitions' logs are those that the group left could not be asked");
+        }) else {
+            return Vec::new();
+        };
+        for ((topic, partition, _), reset) in &looked {
+            if let Some(offset) = reset.and_then(|why| self.begins_at(why)) {
+                let _ = partitions.set_partition_offset(topic, *partition, offset);
+            }
+        }
+        looked
+            .into_iter()
+            .map(|((topic, partition, mark), reset)| Beginning { topic, partition, mark, reset })
+            .collect()
+    }
+
+    /// Where a partition begins whose log is another. `None` where settings leave that to a person.
+    fn begins_at(&self, why: LogReset) -> Option<Offset> {
+        match (self.config.consumer.kafka_consumer_auto_offset_reset, why) {
+            (OffsetReset::Error, _) => None,
+            // Whoever begins with what comes from now on has begun already: what is left is handled.
+            (OffsetReset::Earliest, _) | (OffsetReset::Latest, LogReset::Trimmed) => Some(Offset::Beginning),
+            (OffsetReset::Latest, _) => Some(Offset::End),
+        }
+    }
+
+    /// Pauses a partition of which clients do not get past a record. What stands before that was taken already.
+    fn is_stuck(&self, consumer: &BaseConsumer<Self>, topic: u16, partition: i32) -> bool {
+        let Some(place) = self.engine.rebuild.stuck_in("panicked", topic, partition) else { return false };
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&self.topics[usize::from(topic)].0, partition);
+        let _ = consumer.pause(&list);
+        self.engine.letters.status.halts(place.stuck(&self.topics[usize::from(topic)].0));
+        true
+    }
+
+    /// Pauses a partition for which settings say that a person decides where it begins.
+    fn is_to_halt(&self, consumer: &BaseConsumer<Self>, topic: &str, partition: i32, why: LogReset) -> bool {
+        if self.begins_at(why).is_some() {
+            return false;
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let _ = consumer.pause(&list);
+        self.engine.letters.status.halts(format!(
+            "takes nothing of {topic}[{partition}]: {}; KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the \
+             group's offset and restart",
+            why.describe()
+        ));
+        true
+    }
+
+    fn log_check(&self) -> Result<LogCheck, KafkaError> {
+        LogCheck::new(&self.config, &self.engine.letters.service, &self.engine.letters.group)
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList, beginnings: &[Beginning]) {
+        let mut state = self.state();
+        let (mut news, mut resets) = (Vec::new(), Vec::new());
+        for element in partitions.elements() {
+            let Some(topic) = self.topics.iter().position(|(name, _)| *name == *element.topic()) else {
+                continue;
+            };
+            let id = self.board.next_id();
+            let consumed = Count::of(self.topics[topic].1.clone());
+            let (topic, partition) = (topic as u16, element.partition());
+            let assigned = Assigned { id, topic, partition, progress: Arc::default() };
+            let is_it = |of: &&Beginning| of.partition == partition && of.topic == element.topic();
+            let mut is_halted = self.is_stuck(consumer, topic, partition);
+            if let Some(beginning) = beginnings.iter().find(is_it) {
+                match beginning.reset {
+                    Some(why) => {
+                        is_halted |= self.is_to_halt(consumer, element.topic(), partition, why);
+                        resets.push(Notice::LogReset(id, why));
+                    }
+                    None => assigned.progress.set_mark(Some(beginning.mark)),
+                }
+            }
+            news.push(assigned.clone());
+            state.slots.push(Slot {
+                assigned,
+                taken: (0, 0),
+                consumed,
+                full_since: None,
+                paused: false,
+                is_halted,
+                expected: 0,
+                latest: Latest::default(),
+            });
+        }
+        self.tell(&state);
+        // The dispatcher ends after this thread; without it there is nobody to tell.
+        let _ = self.notices.send(Notice::Assigned(news));
+        resets.into_iter().for_each(|reset| drop(self.notices.send(reset)));
+    }
+
+    /// Begins partitions anew whose logs were found to be others.
+    pub(super) fn begin_anew(&self, consumer: &BaseConsumer<Self>) {
+        for (id, why) in self.board.take_resets() {
+            let mut state = self.state();
+            let Some(slot) = state.slots.iter_mut().find(|slot| slot.assigned.id == id) else { continue };
+            let (name, partition) = (&self.topics[usize::from(slot.assigned.topic)].0, slot.assigned.partition);
+            match self.begins_at(why) {
+                Some(offset) => {
+                    if let Err(error) = consumer.seek(name, partition, offset, SEEK) {
+                        // The next look finds it again.
+                        tracing::warn!(%error, topic = name, partition, "going back to the beginning failed");
+                        continue;
+                    }
+                }
+                None => slot.is_halted = self.is_to_halt(consumer, name, partition, why),
+            }
+            (slot.expected, slot.latest) = (0, Latest::default());
+            let _ = self.notices.send(Notice::LogReset(id, why));
+        }
+    }
+}
+
+impl ConsumerContext for Intake {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        use RDKafkaRespErr::{
+            RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS as ASSIGN, RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS as REVOKE,
+        };
+        tracing::debug!(count = partitions.count(), ?what, "partitions come or go");
+        let outcome = match what {
+            ASSIGN => {
+                let beginnings = self.beginnings(partitions);
+                consumer.incremental_assign(partitions).inspect(|()| {
+                    // The client remembers that a partition was paused when it was given away.
+                    let _ = consumer.resume(partitions);
+                    self.assign(consumer, partitions, &beginnings);
+                })
+            }
+            REVOKE => {
+                self.release(consumer, Some(partitions));
+                consumer.incremental_unassign(partitions)
+            }
+            other => Err(KafkaError::Rebalance(other.into())),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "rebalancing failed");
+        }
+    }
+}
