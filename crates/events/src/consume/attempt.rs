@@ -30,6 +30,7 @@ use crate::{
         retry::{Decision, RetryPolicy},
     },
     kafka::trace,
+    sabotage::{self, Sabotage},
 };
 
 /// What every record of a consumer is handled with.
@@ -244,7 +245,7 @@ impl Engine {
             name,
             Blame {
                 before: known.and_then(|needs| needs.failed_at),
-                unnamed: (!is_named).then(|| self.caller(index)),
+                unnamed: (!is_named || sabotage::is(Sabotage::AnySuccessProvesAll)).then(|| self.caller(index)),
                 was_known: known.is_some(),
                 is_answer: is_answer(error),
             },
