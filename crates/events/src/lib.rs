@@ -81,6 +81,7 @@
 //! | for | see |
 //! |---|---|
 //! | outside calls before the transaction | [`Handler::prepare`](consume::Handler::prepare) |
+//! | outside systems that may be away | [`ask`](consume::ask) |
 //! | a consumer without a database | [`Listener`](consume::Listener) |
 //! | many events in one transaction | [`BatchHandler`](consume::BatchHandler) |
 //! | what to answer when it fails | [`HandlerError`](flow::error::HandlerError) |

@@ -6,6 +6,8 @@
 /// A promise that can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sabotage {
+    /// Any success of a handler proves every outside system that it ever blamed.
+    AnySuccessProvesAll,
     /// A record counts as done when it is taken.
     CommitTheLatest,
     /// A dead letter that Kafka refuses is forgotten.
@@ -31,6 +33,7 @@ pub(crate) fn is(sabotage: Sabotage) -> bool {
 
     static CHOSEN: LazyLock<String> = LazyLock::new(|| std::env::var("SABOTAGE").unwrap_or_default());
     let name = match sabotage {
+        Sabotage::AnySuccessProvesAll => "any-success-proves-all",
         Sabotage::CommitTheLatest => "commit-the-latest",
         Sabotage::FireAndForgetDeadLetter => "fire-and-forget-dead-letter",
         Sabotage::NoInbox => "no-inbox",

@@ -8,9 +8,11 @@ use futures::FutureExt;
 use tracing::{Instrument, Span};
 
 use super::{
+    asking::{self, Calls},
     content::{Content, Tombstone},
-    dependency_breakers::Breakers,
-    error_class::POSTGRES,
+    dependency::{Blame, Caller, Wait},
+    dependency_breakers::{Blamed, Breakers, Probe},
+    error_class::is_answer,
     failure::Failure,
     handler::{AttemptError, Placed},
     letters::Letters,
@@ -20,7 +22,7 @@ use super::{
     receipt,
     record::{Record, Subscribed},
     stopwatch::Stopwatch,
-    work::{Tries, Work},
+    work::{Needs, Tries, Work},
 };
 use crate::{
     contract::{codec::DecodeError, replay::Replay},
@@ -29,6 +31,7 @@ use crate::{
         retry::{Decision, RetryPolicy},
     },
     kafka::trace,
+    sabotage::{self, Sabotage},
 };
 
 /// What every record of a consumer is handled with.
@@ -39,7 +42,7 @@ pub(super) struct Engine {
     pub(super) letters: Arc<Letters>,
     pub(super) retry: RetryPolicy,
     pub(super) attempt_limit: Duration,
-    pub(super) breakers: Breakers,
+    pub(super) breakers: Arc<Breakers>,
     pub(super) monitoring: Monitoring,
     pub(super) rebuild: Rebuild,
 }
@@ -90,15 +93,16 @@ impl Engine {
             if placed.topic != record.topic || !takes || only.is_some_and(|name| name != handler.name()) {
                 continue;
             }
-            if let Some(dependency) = self.breakers.in_the_way_of(index) {
-                return Verdict::Blocked(dependency, self.tries(work, index));
-            }
+            let probes = match self.breakers.admit(index, work.needs(index).map(|needs| &*needs.dependency)) {
+                Ok(probes) => probes,
+                Err(wait) => return Verdict::Blocked(wait, self.tries(work, index)),
+            };
             // A second handler of one event is rare; it opens the record anew.
             if mem::replace(&mut is_used, true) {
                 let Ok(anew) = self.read(record, replay.as_ref()) else { continue };
                 content = anew;
             }
-            match self.attempt(index, placed, &mut content, work, replay.as_ref(), stopwatch).await {
+            match self.attempt(index, placed, probes, &mut content, work, replay.as_ref(), stopwatch).await {
                 Verdict::Done(Outcome::Duplicate) if done != Outcome::Skipped => {}
                 // A dead letter is what the record is counted as, whatever the other handlers did.
                 Verdict::Done(_) if matches!(done, Outcome::GivenUp { .. }) => {}
@@ -125,11 +129,13 @@ impl Engine {
 
     /// The wrappers around a handler, from the inside out: the panic is caught first, so that it cannot take the limit's
     /// timer with it; the limit covers all that the handler does, its transaction included, which a cut-off rolls back;
-    /// what comes of it is told to the breakers before anybody waits or gives up by it.
+    /// the systems that it asks are noted around that, so that what was cut off is known; what comes of it is told to the breakers
+    /// before anybody waits or gives up by it.
     async fn attempt(
         &self,
         index: usize,
         placed: &Placed,
+        probes: Vec<Probe>,
         content: &mut Content<'_>,
         work: &Work,
         replay: Option<&Replay>,
@@ -138,7 +144,8 @@ impl Engine {
         let handler = &*placed.handler;
         let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
         let attempt = AssertUnwindSafe(handler.attempt(content, &work.record, replay)).catch_unwind();
-        let (outcome, took) = stopwatch.time(index, self.attempt_limit, attempt).instrument(span.clone()).await;
+        let attempt = stopwatch.time(index, self.attempt_limit, attempt);
+        let ((outcome, took), calls) = asking::noting(&self.breakers, probes, attempt).instrument(span.clone()).await;
         let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(HandlerError::retry("the handler panicked").into()),
@@ -153,14 +160,15 @@ impl Engine {
                 trace::failed(&span, error.category().as_str());
                 drop(span);
                 stopwatch.pause();
-                return Box::pin(self.failed(index, error, work, took)).await;
+                return Box::pin(self.failed(index, error, calls, work, took)).await;
             }
         };
         if applied == Applied::Before {
             placed.figures.duplicates.increment(1);
         }
-        // A claim that is found was found in the database; what else the handler needs was not asked.
-        self.breakers.ended(index, |dependency| applied == Applied::Now || dependency == POSTGRES);
+        calls.tell(&self.breakers, None);
+        self.went_well(index, applied, work);
+        drop(calls);
         if let Some(replay) = replay.filter(|_| !handler.writes_receipts()) {
             stopwatch.pause();
             self.letters.send_receipt(receipt::of(replay, handler.name(), applied)).await;
@@ -178,41 +186,63 @@ impl Engine {
         span
     }
 
-    pub(super) async fn failed(&self, index: usize, error: AttemptError, work: &Work, took: Duration) -> Verdict {
+    /// Tells the breakers of a record whose attempt ended well.
+    pub(super) fn went_well(&self, index: usize, applied: Applied, work: &Work) {
+        // Of what it names it is known whether it was asked.
+        let needs = work.needs(index).filter(|needs| !needs.is_named);
+        self.breakers.went_well(self.caller(index), needs.map(|needs| &*needs.dependency), applied);
+    }
+
+    pub(super) async fn failed(
+        &self,
+        index: usize,
+        error: AttemptError,
+        calls: Calls,
+        work: &Work,
+        took: Duration,
+    ) -> Verdict {
         let handler = self.letters.name_of(Some(index));
         let error = match error {
-            AttemptError::Failed(error) => error,
+            AttemptError::Failed(error) => calls.put_down(error),
             AttemptError::Unreadable(error) => {
-                self.breakers.ended(index, |_| false);
+                drop(calls);
                 return self.letters.give_up(work, Some(index), &Failure::of_decoding(&error)).await;
             }
         };
+        let blames = error.blames().map(|name| &**name);
+        calls.tell(&self.breakers, blames);
+        let mut tries = self.tries(work, index);
+        if let Some(name) = blames.filter(|name| calls.has_to_wait_for(name)) {
+            let wait = Wait { dependency: name.into(), presumed: None };
+            let failed_at = tries.needs.as_ref().filter(|needs| *needs.dependency == *name).and_then(|it| it.failed_at);
+            tries.needs = Some(Needs { dependency: Arc::clone(&wait.dependency), is_named: true, failed_at });
+            return Verdict::Blocked(wait, tries);
+        }
         metrics::counter!("handler_failures_total", "handler" => handler, "category" => error.category().as_str())
             .increment(1);
-        let mut tries = self.tries(work, index);
         let first_failed_at = *tries.first_failed_at.get_or_insert_with(Utc::now);
-        let blamed = error.blames().map(|name| self.breakers.failed(index, name, &error));
-        if blamed.is_none() {
-            self.breakers.ended(index, |_| false);
-        }
         // An outage is nobody's fault: a failure that blames a system counts only if that has answered others since the one
         // before, so that this record is what it fails at.
-        let answers = blamed.as_ref().map(|blamed| blamed.answers);
-        if answers.is_none() || tries.answers.is_some_and(|before| answers > Some(before)) {
-            tries.attempts += 1;
-            tries.spent += took;
-        }
-        tries.answers = answers;
+        let blamed = blames.map(|name| self.blame(index, name, &error, &calls, &mut tries));
+        // Its turn to ask is over, and a letter can take long.
+        drop(calls);
+        let counts = blamed.as_ref().is_none_or(|blamed| blamed.counts);
         let decision = match &error {
             HandlerError::Reject { .. } => Decision::GiveUp,
-            HandlerError::Retry { .. } => self.retry.decide(tries.attempts, tries.spent, fastrand::f64()),
+            HandlerError::Retry { .. } if !counts => self.retry.decide(0, Duration::ZERO, fastrand::f64()),
+            HandlerError::Retry { .. } => {
+                tries.attempts += 1;
+                tries.spent += took;
+                self.retry.decide(tries.attempts, tries.spent, fastrand::f64())
+            }
         };
-        if let (Decision::After(_), Some(dependency)) = (decision, blamed.and_then(|blamed| blamed.open)) {
-            return Verdict::Blocked(dependency, tries);
-        }
         match decision {
+            Decision::After(_) if let Some(Blamed { is_open: true, name, .. }) = blamed => {
+                Verdict::Blocked(Wait { dependency: name, presumed: None }, tries)
+            }
             Decision::After(delay) => {
-                tries.spent += if tries.attempts > 0 { delay } else { Duration::ZERO };
+                let delay = blamed.map_or(delay, |blamed| delay.max(blamed.at_least));
+                tries.spent += if counts { delay } else { Duration::ZERO };
                 tracing::debug!(handler, offset = work.record.offset, ?delay, category = %error.category(), "will be tried again");
                 Verdict::Later(delay, tries)
             }
@@ -221,6 +251,30 @@ impl Engine {
                 self.letters.give_up(work, Some(index), &failure).await
             }
         }
+    }
+
+    /// Tells the breakers whom a failed attempt blames.
+    fn blame(&self, index: usize, name: &str, error: &HandlerError, calls: &Calls, tries: &mut Tries) -> Blamed {
+        let known = tries.needs.as_ref().filter(|needs| *needs.dependency == *name);
+        let is_named = calls.has_named(name);
+        let blamed = self.breakers.failed(
+            name,
+            Blame {
+                before: known.and_then(|needs| needs.failed_at),
+                unnamed: (!is_named || sabotage::is(Sabotage::AnySuccessProvesAll)).then(|| self.caller(index)),
+                was_known: known.is_some(),
+                is_answer: is_answer(error),
+            },
+            Some(error),
+        );
+        tries.needs = Some(Needs { dependency: Arc::clone(&blamed.name), is_named, failed_at: Some(blamed.at) });
+        blamed
+    }
+
+    pub(super) fn caller(&self, index: usize) -> Caller {
+        // A handler that takes batches has a database.
+        let has_database = self.handlers.get(index).is_none_or(|placed| placed.handler.writes_receipts());
+        Caller { index, has_database }
     }
 
     /// The tries so far of the handler at `index`; none yet if another was at work before.

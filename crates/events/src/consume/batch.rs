@@ -9,8 +9,11 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span};
 
 use super::{
+    asking,
     attempt::Engine,
-    error_class::{POSTGRES, outdates_its_session},
+    dependency::Blame,
+    dependency_breakers::Probe,
+    error_class::outdates_its_session,
     failure::Failure,
     figures::Figures,
     inbox,
@@ -204,7 +207,7 @@ impl Batches {
     /// One verdict for each record; none for what stands behind a record of its lane that has to wait.
     pub(super) async fn handle(&self, out: &[(Lane, Work)]) -> Vec<Option<Verdict>> {
         let (loadings, loaded) = self.handler.load(&self.engine, out);
-        let mut run = Run { of: self, out, verdicts: out.iter().map(|_| None).collect(), away: None };
+        let mut run = Run { of: self, out, verdicts: out.iter().map(|_| None).collect() };
         for round in run.rounds(loadings) {
             run.together(&*loaded, &round.items).await;
             for (index, alone) in round.alone {
@@ -252,8 +255,6 @@ struct Run<'a> {
     of: &'a Batches,
     out: &'a [(Lane, Work)],
     verdicts: Vec<Option<Verdict>>,
-    /// An outside system that is away; nothing more is tried.
-    away: Option<Arc<str>>,
 }
 
 impl Run<'_> {
@@ -300,9 +301,6 @@ impl Run<'_> {
         if items.iter().all(|index| self.stands_behind_one_that_waits(*index)) {
             return;
         }
-        if self.away.is_none() {
-            self.away = self.of.engine.breakers.in_the_way_of(INDEX);
-        }
         let mut parts = Vec::from([Range { start: 0, end: items.len() }]);
         while let Some(part) = parts.pop() {
             if let Some((first, second)) = self.part(loaded, items, part).await {
@@ -318,23 +316,17 @@ impl Run<'_> {
         wanted: &[usize],
         part: Range<usize>,
     ) -> Option<(Range<usize>, Range<usize>)> {
-        let which: Vec<usize> =
-            wanted[part.clone()].iter().copied().filter(|index| !self.stands_behind_one_that_waits(*index)).collect();
+        let (which, probes) = self.admit(wanted[part.clone()].iter().copied());
         let engine = &self.of.engine;
         if which.is_empty() {
-            return None;
-        }
-        if let Some(dependency) = &self.away {
-            for index in which {
-                let tries = engine.tries(&self.out[index].1, INDEX);
-                self.verdicts[index] = Some(Verdict::Blocked(Arc::clone(dependency), tries));
-            }
             return None;
         }
         let began = Instant::now();
         let span = self.span(&which);
         let attempt = AssertUnwindSafe(loaded.attempt(&which)).catch_unwind();
-        let outcome = match timeout(engine.attempt_limit, attempt).instrument(span.clone()).await {
+        let attempt = asking::noting(&engine.breakers, probes, timeout(engine.attempt_limit, attempt));
+        let (outcome, calls) = attempt.instrument(span.clone()).await;
+        let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(HandlerError::retry("the handler panicked")),
             Err(_) => Err(HandlerError::timeout(format!("the handler ran longer than {:?}", engine.attempt_limit))),
@@ -347,34 +339,56 @@ impl Run<'_> {
         drop(span);
         match outcome {
             Ok(applied) => {
-                // A claim that is found was found in the database; what else the handler needs was not asked.
-                let is_any_new = applied.contains(&Applied::Now);
-                engine.breakers.ended(INDEX, |dependency| is_any_new || dependency == POSTGRES);
+                calls.tell(&engine.breakers, None);
                 let before = applied.iter().filter(|applied| **applied == Applied::Before).count();
                 self.of.figures.duplicates.increment(before as u64);
                 for (index, applied) in which.into_iter().zip(applied) {
+                    engine.went_well(INDEX, applied, &self.out[index].1);
                     self.verdicts[index] = Some(Verdict::Done(applied.into()));
                 }
                 None
             }
             Err(error) if which.len() > 1 => {
-                match error.blames() {
-                    Some(name) => self.away = engine.breakers.failed(INDEX, name, &error).open,
-                    None => engine.breakers.ended(INDEX, |_| false),
+                // Nobody knows which of them asked.
+                let error = calls.put_down(error);
+                let blames = error.blames().map(|name| &**name);
+                calls.tell(&engine.breakers, blames);
+                if let Some(name) = blames.filter(|name| !calls.has_to_wait_for(name)) {
+                    let unnamed = (!calls.has_named(name)).then(|| engine.caller(INDEX));
+                    engine.breakers.failed(name, Blame { unnamed, ..Blame::default() }, Some(&error));
                 }
                 let middle = part.start + part.len() / 2;
                 Some((part.start..middle, middle..part.end))
             }
             Err(error) => {
                 let work = &self.out[which[0]].1;
-                let verdict = engine.failed(INDEX, error.into(), work, took).await;
-                if let Verdict::Blocked(dependency, _) = &verdict {
-                    self.away = Some(Arc::clone(dependency));
-                }
-                self.verdicts[which[0]] = Some(verdict);
+                self.verdicts[which[0]] = Some(engine.failed(INDEX, error.into(), calls, work, took).await);
                 None
             }
         }
+    }
+
+    /// Those that may be tried now, and the systems whose probe they are. The others are told what they wait for.
+    fn admit(&mut self, part: impl Iterator<Item = usize>) -> (Vec<usize>, Vec<Probe>) {
+        let engine = &self.of.engine;
+        let (mut which, mut probes, mut of_the_rest) = (Vec::new(), Vec::new(), None);
+        for index in part {
+            if self.stands_behind_one_that_waits(index) {
+                continue;
+            }
+            let work = &self.out[index].1;
+            let outcome = match work.needs(INDEX) {
+                Some(needs) => engine.breakers.admit(INDEX, Some(&needs.dependency)).map(|more| probes.extend(more)),
+                None => of_the_rest
+                    .get_or_insert_with(|| engine.breakers.admit(INDEX, None).map(|more| probes.extend(more)))
+                    .clone(),
+            };
+            match outcome {
+                Ok(()) => which.push(index),
+                Err(wait) => self.verdicts[index] = Some(Verdict::Blocked(wait, engine.tries(work, INDEX))),
+            }
+        }
+        (which, probes)
     }
 
     /// Linked with those that sent its records: it can be a child of one at most.

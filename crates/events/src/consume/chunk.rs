@@ -103,7 +103,7 @@ impl Chunk {
                 return self.reports.push(Report::Done { lane, ticket, size, outcome, last });
             }
             Verdict::Later(delay, tries) => (tries, Then::After(delay)),
-            Verdict::Blocked(dependency, tries) => (tries, Then::Back(dependency)),
+            Verdict::Blocked(wait, tries) => (tries, Then::Back(wait)),
         };
         work.tries = Some(tries);
         let mut works = vec![work];

@@ -123,6 +123,16 @@ impl From<reqwest::Error> for HandlerError {
     }
 }
 
+/// Whether an HTTP server itself says that it failed: it is there, though it may fail at all that ask. One that is overloaded,
+/// and what a gateway says of those behind it, are no such answers.
+pub(super) fn is_answer(error: &HandlerError) -> bool {
+    let HandlerError::Retry { source, .. } = error else {
+        return false;
+    };
+    let status = source.downcast_ref::<reqwest::Error>().and_then(reqwest::Error::status);
+    status.is_some_and(|status| status.is_server_error() && ![502, 503, 504].contains(&status.as_u16()))
+}
+
 /// PostgreSQL quotes the offending row in a detail, which sqlx does not show; its message can quote a value too. What may
 /// be told is the state, the table and the constraint.
 #[derive(Debug, thiserror::Error)]

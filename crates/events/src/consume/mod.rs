@@ -5,6 +5,7 @@
 //! given up) or `batch` (many in one transaction), `letters`. Beside the road stands `lag`, which sees from outside
 //! whether records are taken.
 
+mod asking;
 mod attempt;
 mod batch;
 mod build_error;
@@ -15,6 +16,7 @@ mod consumer;
 mod content;
 mod dead_letter;
 mod dead_letter_brake;
+mod dependency;
 mod dependency_breakers;
 mod dispatch;
 mod ends;
@@ -49,6 +51,7 @@ mod stopwatch;
 mod waiting;
 mod work;
 
+pub use asking::ask;
 pub use batch::{BatchHandler, Batching};
 pub use build_error::BuildError;
 pub use builder::{ConsumerBuilder, NoDatabase};

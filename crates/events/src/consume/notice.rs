@@ -1,11 +1,9 @@
 //! What the dispatcher is told: by the poll thread of partitions and records, by the tasks of what became of those.
 
-use std::{
-    sync::{Arc, mpsc::SyncSender},
-    time::Duration,
-};
+use std::{sync::mpsc::SyncSender, time::Duration};
 
 use super::{
+    dependency::Wait,
     lane::Lane,
     outcome::Outcome,
     partition::{Assigned, AssignmentId, Frontier, LogReset},
@@ -53,6 +51,6 @@ pub(super) enum Then {
     /// When the record of it that is still out is done.
     Running,
     After(Duration),
-    /// When this outside system is back.
-    Back(Arc<str>),
+    /// When an outside system is back.
+    Back(Wait),
 }

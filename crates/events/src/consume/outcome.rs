@@ -1,8 +1,8 @@
 //! What became of an attempt, and of a record.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use super::{record::Record, work::Tries};
+use super::{dependency::Wait, record::Record, work::Tries};
 
 /// How an attempt ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,5 +54,5 @@ pub(super) enum Verdict {
     /// To be handed out again after this time.
     Later(Duration, Box<Tries>),
     /// To be handed out again when this outside system is back.
-    Blocked(Arc<str>, Box<Tries>),
+    Blocked(Wait, Box<Tries>),
 }

@@ -1,6 +1,6 @@
 //! A record on its way through the engine, and how far the work on it has come.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
@@ -16,6 +16,13 @@ pub(super) struct Work {
     pub(super) tries: Option<Box<Tries>>,
 }
 
+impl Work {
+    /// The outside system that this record is known to need for the handler at `index`.
+    pub(super) fn needs(&self, index: usize) -> Option<&Needs> {
+        self.tries.as_ref().filter(|tries| tries.handler == index).and_then(|tries| tries.needs.as_ref())
+    }
+}
+
 /// How far the work on a record has come, and what it met.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tries {
@@ -26,8 +33,8 @@ pub(super) struct Tries {
     /// What these attempts and the waits between them took.
     pub(super) spent: Duration,
     pub(super) first_failed_at: Option<DateTime<Utc>>,
-    /// How often the system to blame had answered others when the last attempt failed.
-    pub(super) answers: Option<u64>,
+    /// The outside system that it is known to need.
+    pub(super) needs: Option<Needs>,
     /// Set once it is given up: all that is left is to have its dead letter taken.
     pub(super) given_up: Option<GivenUp>,
 }
@@ -40,4 +47,14 @@ pub(super) struct GivenUp {
     pub(super) failure: Failure,
     /// How often it was refused.
     pub(super) refusals: u32,
+}
+
+/// An outside system that a record blamed last, or was told to wait for.
+#[derive(Debug, Clone)]
+pub(super) struct Needs {
+    pub(super) dependency: Arc<str>,
+    /// Whether the handler names it before it asks: then it is known of each attempt whether it asked.
+    pub(super) is_named: bool,
+    /// When it failed this record last, by the breakers' count; `None` if it was not asked yet.
+    pub(super) failed_at: Option<u64>,
 }

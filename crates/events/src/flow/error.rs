@@ -48,8 +48,8 @@ pub enum HandlerError {
     Retry {
         /// Only [`Category::Timeout`], [`Category::Dependency`] and [`Category::Processing`] make sense here.
         category: Category,
-        /// The outside system that is to blame, where one is; its breaker counts this. A name of the installation such as
-        /// `postgres` or a host, never of a caller: it becomes a label of metrics.
+        /// The outside system that is to blame, where one is; its breaker counts this. A name such as `postgres` or a host, which
+        /// may come out of the event but must not tell of a person: it is logged and becomes a label of metrics.
         dependency: Option<Cow<'static, str>>,
         /// What went wrong.
         source: Cause,
@@ -76,7 +76,8 @@ impl HandlerError {
         Self::Retry { category: Category::Processing, dependency: None, source: source.into() }
     }
 
-    /// The outside system `name` is away or failing.
+    /// The outside system `name` is away or failing. Where it is asked for some events only, or is one of several, let the engine know
+    /// before it is asked: see `consume::ask`.
     pub fn dependency(name: impl Into<Cow<'static, str>>, source: impl Into<Cause>) -> Self {
         Self::Retry { category: Category::Dependency, dependency: Some(name.into()), source: source.into() }
     }

@@ -83,7 +83,7 @@ pub const ROAD: &[Metric] = &[
     gauge("inbox_retention_seconds", &["group"], "For how long claims are kept; infinite while none is forgotten"),
     counter("dead_letters_total", &["handler", "category"], "Dead letters that were written and acknowledged"),
     counter("dead_letter_failures_total", &["group"], "Attempts to write a dead letter that failed"),
-    gauge("breaker_state", &["dependency"], "0 closed, 1 half-open, 2 open: the outside system is away"),
+    gauge("breaker_state", &["dependency"], "0 closed, 1 half-open, 2 open: the outside system is away; \"other\" are those past the 256th name"),
     counter("guarantee_checks_total", &["guarantee"], "How often a promise was looked at"),
     counter("guarantee_violations_total", &["guarantee"], "How often it did not hold; stays 0"),
     gauge("schema_registry_up", &[], "0 while a schema id cannot be asked for; there from the first question on"),

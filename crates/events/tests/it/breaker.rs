@@ -1,66 +1,31 @@
 //! Outside systems that are away, and those that only look so.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
 use events::{
-    consume::{Consumer, Handler, Plan, Received},
+    consume::{Handler, Received},
     contract::{
         event::NewEvent,
         schema::voice::{BookingConfirmationV1, PatientCreationV1},
         topics::{AI_RESPONSES, DEAD_LETTER_QUEUE},
     },
-    flow::{error::HandlerError, retry::RetryPolicy},
+    flow::error::HandlerError,
     kafka::producer::Producer,
     publish::Tx,
 };
 use test_kit::{kafka, proxy::Proxy, wait::wait_until};
-use tokio::{net::TcpListener, time::sleep};
+use tokio::time::sleep;
 
-use crate::support::{LONG, Rig, Running, said};
-
-/// An outside system: answers after 20 ms, or 500 to whoever is called `refuse`.
-#[derive(Clone, Default)]
-struct Peer {
-    asked: Arc<AtomicUsize>,
-    at_once: Arc<AtomicUsize>,
-    most_at_once: Arc<AtomicUsize>,
-}
-
-impl Peer {
-    async fn start() -> (Self, String) {
-        let peer = Self::default();
-        let app = Router::new().route("/{name}", get(Self::answer)).with_state(peer.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        (peer, address)
-    }
-
-    async fn answer(State(peer): State<Self>, axum::extract::Path(name): axum::extract::Path<String>) -> StatusCode {
-        peer.asked.fetch_add(1, Ordering::SeqCst);
-        let now = peer.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-        peer.most_at_once.fetch_max(now, Ordering::SeqCst);
-        sleep(Duration::from_millis(20)).await;
-        peer.at_once.fetch_sub(1, Ordering::SeqCst);
-        if name == "refuse" { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
-    }
-}
+use crate::{
+    peer::{Answered, PATIENCE, Peer, builder, note},
+    support::{LONG, Rig, Running, said},
+};
 
 /// Asks the peer, then notes the event.
 struct AskPeer {
     http: reqwest::Client,
     base: String,
 }
-
-struct Answered;
-impl Plan for Answered {}
 
 impl Handler for AskPeer {
     const NAME: &'static str = "ask-peer";
@@ -90,16 +55,6 @@ impl Handler for NoteBooking {
     }
 }
 
-async fn note(tx: &mut Tx, id: uuid::Uuid, call: &str, name: &str) -> Result<(), HandlerError> {
-    sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, 'w')")
-        .bind(id)
-        .bind(call)
-        .bind(name)
-        .execute(tx.connection())
-        .await?;
-    Ok(())
-}
-
 fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
     NewEvent::fact(BookingConfirmationV1 {
         call_id: call.to_owned(),
@@ -114,14 +69,9 @@ fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
 }
 
 async fn consumer(rig: &Rig, peer: &str) -> Running {
-    // Short, so that what hangs is noticed within the test.
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().unwrap();
-    let consumer = Consumer::builder(rig.config.clone(), "test-group", "test-service", rig.outbox.clone())
-        .handle(AskPeer { http, base: format!("http://{peer}") })
-        .handle(NoteBooking)
-        .retry(RetryPolicy { base: Duration::from_millis(20), max_attempts: 3, ..RetryPolicy::default() })
-        .build()
-        .unwrap();
+    let http = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+    let ask_peer = AskPeer { http, base: format!("http://{peer}") };
+    let consumer = builder(rig).handle(ask_peer).handle(NoteBooking).build().unwrap();
     Running::consumer(consumer).await
 }
 
@@ -136,8 +86,8 @@ async fn an_outage_of_an_outside_system_makes_no_dead_letter_and_concerns_nobody
     let outage = std::env::var("OUTAGE_SECONDS").map_or(8, |seconds| seconds.parse().unwrap());
     let rig = Rig::new().await;
     rig.create_topics().await;
-    let (peer, address) = Peer::start().await;
-    let mut proxy = Proxy::before(&address).await;
+    let peer = Peer::start().await;
+    let mut proxy = Proxy::before(&peer.address).await;
     let consumer = consumer(&rig, &proxy.address().to_string()).await;
     let producer = Producer::new(&rig.config, "another-service", LONG).unwrap();
 
@@ -158,7 +108,7 @@ async fn an_outage_of_an_outside_system_makes_no_dead_letter_and_concerns_nobody
         slowest = slowest.max(noticed.elapsed());
         sleep(Duration::from_millis(100)).await;
     }
-    let asked_meanwhile = peer.asked.load(Ordering::SeqCst);
+    let asked_meanwhile = peer.asked();
     assert_eq!(counted(&rig, "name <> 'booking'").await, 0, "the peer was away");
     proxy.mend().await;
     let back = Instant::now();
@@ -167,11 +117,11 @@ async fn an_outage_of_an_outside_system_makes_no_dead_letter_and_concerns_nobody
         "away for {outage} s: {sent} events waited, made up for {:.1} s after the return, at most {} at once; the other \
          handler's slowest took {slowest:?}",
         back.elapsed().as_secs_f64(),
-        peer.most_at_once.load(Ordering::SeqCst),
+        peer.most_at_once(),
     );
     assert_eq!(asked_meanwhile, 0);
     assert_eq!(counted(&rig, "name <> 'booking'").await, sent);
-    assert!(peer.most_at_once.load(Ordering::SeqCst) <= 32, "the return is no stampede");
+    assert!(peer.most_at_once() <= 32, "the return is no stampede");
     rig.wait_until_committed().await;
     let letters = kafka::read_topic_to_end(&rig.servers(), &rig.topic(&DEAD_LETTER_QUEUE)).await;
     assert!(letters.is_empty(), "{} dead letters", letters.len());
@@ -193,8 +143,8 @@ async fn an_outage_of_an_outside_system_makes_no_dead_letter_and_concerns_nobody
 async fn one_event_that_a_sound_system_fails_at_is_given_up_and_stops_nobody() {
     let rig = Rig::new().await;
     rig.create_topics().await;
-    let (_, address) = Peer::start().await;
-    let consumer = consumer(&rig, &address).await;
+    let peer = Peer::start().await;
+    let consumer = consumer(&rig, &peer.address).await;
     rig.send(said("call-bad", "refuse")).await;
     rig.send(said("call-bad", "next")).await;
     let mut sent = 0;
@@ -217,8 +167,8 @@ async fn one_event_that_a_sound_system_fails_at_is_given_up_and_stops_nobody() {
 async fn an_outage_that_one_lone_event_meets_is_waited_out() {
     let rig = Rig::new().await;
     rig.create_topics().await;
-    let (_, address) = Peer::start().await;
-    let mut proxy = Proxy::before(&address).await;
+    let peer = Peer::start().await;
+    let mut proxy = Proxy::before(&peer.address).await;
     let consumer = consumer(&rig, &proxy.address().to_string()).await;
     proxy.cut().await;
     rig.send(said("call-1", "alone")).await;

@@ -6,6 +6,7 @@
     reason = "a test says what failed by failing, and shows its figures"
 )]
 
+mod asking;
 mod batch_order;
 mod batches;
 mod brake;
@@ -22,6 +23,7 @@ mod lag;
 mod log_resets;
 mod modes;
 mod outage;
+mod peer;
 mod producing;
 mod publishing;
 mod rebalancing;
