@@ -23,8 +23,10 @@ impl Handler for Note {
     type Plan = ();
 
     async fn apply(&self, event: &Received<PatientCreationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
-        if event.data.name == "reads nothing" {
-            return Ok(());
+        match &*event.data.name {
+            "reads nothing" => return Ok(()),
+            "wrong" => sqlx::query("SELECT nowhere FROM words").execute(tx.connection()).await.map(|_| ())?,
+            _ => {}
         }
         let word: String = sqlx::query_scalar("SELECT word FROM words WHERE id = 1").fetch_one(tx.connection()).await?;
         sqlx::query("INSERT INTO noted (event_id, call_id, word) VALUES ($1, $2, $3)")
@@ -254,4 +256,19 @@ async fn a_type_that_is_altered_is_met_once_and_not_by_every_connection() {
         shop.wait_until_noted().await;
         shop.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_event_with_a_wrong_statement_is_given_up_and_stops_nobody() {
+    let mut shop = Shop::open().await;
+    shop.rig.send(said("call-wrong", "wrong")).await;
+    let began = std::time::Instant::now();
+    while shop.letters().await.is_empty() {
+        assert!(began.elapsed() < LONG, "the wrong one is still tried");
+        shop.send(4, "beside it").await;
+    }
+    assert_eq!(shop.letters().await, ["postgres: the database refused with SQLSTATE 42703"]);
+    wait_until("all others are noted", LONG, || async { shop.noted().await == shop.sent }).await;
+    shop.rig.wait_until_committed().await;
+    shop.consumer.stop().await;
 }
