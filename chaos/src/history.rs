@@ -54,6 +54,15 @@ pub struct Record {
     pub offset: i64,
 }
 
+/// A record that is no event: what is right is a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Garbage {
+    pub partition: i32,
+    pub offset: i64,
+    /// What the letter has to hold; `None` where the bytes may be too many for one.
+    pub value: Option<Vec<u8>>,
+}
+
 /// A row that a handler wrote.
 #[derive(Debug, Clone)]
 pub struct Effect {
@@ -74,6 +83,8 @@ pub struct DeadLetter {
     /// Where the record that was given up is.
     pub partition: i32,
     pub offset: i64,
+    /// The bytes that were kept.
+    pub value: Vec<u8>,
 }
 
 /// What a look from outside saw: first what the group had committed, then what was finished.
@@ -82,6 +93,8 @@ pub struct DeadLetter {
 /// when that is read afterwards. The other way round, work that finished and was committed in between would look like a breach.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
+    /// When it began, since the round did.
+    pub at: Duration,
     /// By partition, the next offset to be handled.
     pub committed: BTreeMap<i32, i64>,
     /// Facts with an effect or a dead letter.
@@ -94,8 +107,12 @@ pub struct History {
     /// Such as `road: asked to answered`.
     pub hop: String,
     pub writes: Vec<Write>,
-    /// The topic, by partition and offset.
+    /// The topic, by partition and offset; what an operator replaced comes before what is there instead.
     pub records: Vec<Record>,
+    /// Records that strangers wrote and that are no events.
+    pub garbage: Vec<Garbage>,
+    /// Where records were that an operator took away before they were handled, by partition and offset: they bind nobody.
+    pub lost: HashSet<(i32, i64)>,
     /// In the order in which they were applied.
     pub effects: Vec<Effect>,
     /// The topic of the events that the effects published, by partition and offset; `None` where the handler publishes none.
@@ -103,6 +120,9 @@ pub struct History {
     /// Of this hop's group.
     pub dead_letters: Vec<DeadLetter>,
     pub looks: Vec<Look>,
+    /// How many of the records, from the first, the looks are about: not those of a log that came instead of another, since what
+    /// was committed to that says nothing of it.
+    pub looked_at: usize,
 }
 
 /// A span of a round in which a process could not do its work.
@@ -127,11 +147,23 @@ pub struct Probe {
     pub ready: bool,
 }
 
+/// Something that nobody can get past.
+#[derive(Debug, Clone)]
+pub struct Halt {
+    /// Who met it.
+    pub workers: Vec<String>,
+    /// Where it is.
+    pub what: String,
+    /// Whether one of them said that it is not ready, or got past it after all.
+    pub told: bool,
+}
+
 /// How the processes fared.
 #[derive(Debug, Clone, Default)]
 pub struct Operation {
     pub outages: Vec<Outage>,
     pub probes: Vec<Probe>,
+    pub halts: Vec<Halt>,
     /// Processes that were meant to run at the end.
     pub running: BTreeSet<String>,
     /// The most resident memory that was seen of each process, in bytes.

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what failed by failing"))]
 #![allow(clippy::print_stdout, reason = "a round is followed on a terminal")]
 
+pub mod acts;
 pub mod book;
 pub mod fault;
 pub mod ground;
@@ -18,6 +19,7 @@ pub mod process;
 pub mod prove;
 pub mod report;
 pub mod round;
+pub mod settings;
 pub mod strike;
 pub mod system;
 pub mod systems;

@@ -9,7 +9,7 @@ use chaos::{
     invariants::{DELIVERY, OPERATION},
     prove, report,
     round::{self, Plan},
-    systems, timeline,
+    settings, systems, timeline,
 };
 use clap::{Parser, builder::PossibleValuesParser};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Parser)]
 #[command(name = "scripts/chaos", bin_name = "scripts/chaos")]
 struct Options {
-    /// How many rounds; about half a minute each
+    /// How many rounds; about 40 seconds each
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: u64,
     /// The seed of the first round, the next one's is one more: `--rounds 1 --seed S` draws the faults of that round again
@@ -39,6 +39,10 @@ struct Options {
     /// Break the engine on purpose, one promise after the other, and check that each is seen
     #[arg(long)]
     prove: bool,
+    /// With --prove: only this sabotage, and no honest engine; may be repeated
+    #[arg(long, value_name = "NAME", requires = "prove",
+          value_parser = PossibleValuesParser::new(prove::SABOTAGES.map(|sabotage| sabotage.name)))]
+    sabotage: Vec<String>,
     /// Where the logs of a round with violations are kept
     #[arg(long, value_name = "FOLDER", default_value = "chaos-logs")]
     logs: PathBuf,
@@ -66,8 +70,8 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(0..1_000_000));
     let patience = Duration::from_secs(options.patience);
     if options.prove {
-        let missed = prove::prove(seed, patience, &options.logs).await?;
-        println!("{} sabotages, {missed} not caught, seed {seed}", prove::SABOTAGES.len());
+        let missed = prove::prove(seed, &options.sabotage, patience, &options.logs).await?;
+        println!("{missed} sabotages not caught, seed {seed}");
         return Ok(code(missed));
     }
     let faults = if options.only.is_empty() { Fault::ALL.to_vec() } else { options.only };
@@ -76,9 +80,10 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     for round in 0..options.rounds {
         let seed = seed + round;
         println!("round {} of {}, seed {seed}", round + 1, options.rounds);
-        let strikes = timeline::draw(seed, &faults);
+        let (strikes, settings) = (timeline::draw(seed, &faults), settings::draw(seed));
+        println!("  {}", settings::told(&settings));
         let (systems, logs) = (systems.clone(), options.logs.clone());
-        let played = round::play(&Plan { seed, strikes, systems, patience, sabotage: None, logs }).await?;
+        let played = round::play(&Plan { seed, strikes, settings, systems, patience, sabotage: None, logs }).await?;
         report::round(&played);
         violations += played.violations.len();
     }

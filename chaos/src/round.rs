@@ -12,7 +12,7 @@ use anyhow::Context;
 use futures::future::join_all;
 use tokio::{
     task::spawn_blocking,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ use crate::{
     history::{History, WriteOutcome},
     invariants::{self, Violation},
     observe::{evidence, looks},
+    settings::Setting,
     strike,
     system::Hop,
     systems,
@@ -33,12 +34,15 @@ const AFTERMATH: Duration = Duration::from_secs(3);
 /// Without faults it goes on for this long.
 const LEAST_LOAD: Duration = Duration::from_secs(8);
 const LONGEST_LOAD: Duration = Duration::from_secs(16);
+const TICK: Duration = Duration::from_millis(100);
 
 /// What a round is to be.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub seed: u64,
     pub strikes: Vec<Strike>,
+    /// What all processes are started with.
+    pub settings: Vec<Setting>,
     /// Names of the systems under test.
     pub systems: Vec<String>,
     /// How long recovery may take.
@@ -71,8 +75,8 @@ pub async fn play(plan: &Plan) -> anyhow::Result<Report> {
     let kept = plan.logs.join(format!("seed-{}", plan.seed));
     let folder = std::env::temp_dir().join(format!("switchboard-chaos-{}-{}", std::process::id(), plan.seed));
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let more = plan.sabotage.map(|name| ("SABOTAGE", name.to_owned())).into_iter().collect();
-    let ground = Ground::start(folder, more).await;
+    let sabotage = plan.sabotage.map(|name| ("SABOTAGE", name.to_owned()));
+    let ground = Ground::start(folder, plan.settings.iter().cloned().chain(sabotage).collect()).await;
     let systems = systems::start(&plan.systems, &ground, plan.seed).await;
     let world = Arc::new(World::new(ground, systems));
 
@@ -98,7 +102,11 @@ async fn watched(world: &Arc<World>, plan: &Plan) -> anyhow::Result<Report> {
         };
         // A Kafka that takes long to start would otherwise be given more to do each second.
         let enough = async {
-            _ = timeout(LONGEST_LOAD, load.cancelled()).await;
+            let mut loaded = Duration::ZERO;
+            while loaded < LONGEST_LOAD && !load.is_cancelled() {
+                sleep(TICK).await;
+                loaded += if world.ground.is_hushed() { Duration::ZERO } else { TICK };
+            }
             load.cancel();
         };
         tokio::join!(healed, enough);
@@ -154,9 +162,7 @@ fn look_out(world: &Arc<World>, stop: &CancellationToken) -> Vec<Looking> {
         for hop in system.hops() {
             let (world, stop, watched) = (Arc::clone(world), stop.clone(), hop.clone());
             let namespace = namespace(system.name());
-            let task = spawn_blocking(move || {
-                looks::watch(&world.ground.servers, &world.ground.pool, &namespace, &watched, &stop)
-            });
+            let task = spawn_blocking(move || looks::watch(&world.ground, &world.book, &namespace, &watched, &stop));
             looking.push((index, hop, task));
         }
     }

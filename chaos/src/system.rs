@@ -40,8 +40,12 @@ pub struct Hop {
     /// The catalogue's name.
     pub topic: &'static str,
     pub group: &'static str,
+    /// What the names of the processes begin with that are this group.
+    pub workers: &'static str,
     /// Which fact a record's value tells.
     pub fact: fn(&Value) -> Option<Fact>,
+    /// The value of a good record that tells a fact, where strangers know how to write one.
+    pub event: Option<fn(&Fact) -> Vec<u8>>,
     /// Where the writes are rows and not the load's own: a query of (key, place). Whatever is a row was committed.
     pub written: Option<&'static str>,
     /// A query of (key, place, record key) in the order in which they were applied.

@@ -20,7 +20,8 @@ const ALONE: u64 = 1_500;
 /// The last fault strikes before this time.
 const LAST: u64 = 8_000;
 
-/// One to three of these faults, which may overlap. The same seed and faults give the same strikes.
+/// One to three of these faults, which may overlap; of those that strike alone, one at most. The same seed and faults give the
+/// same strikes.
 pub fn draw(seed: u64, faults: &[Fault]) -> Vec<Strike> {
     let mut random = fastrand::Rng::with_seed(seed);
     let count = random.usize(1..=3);
@@ -36,6 +37,11 @@ pub fn draw(seed: u64, faults: &[Fault]) -> Vec<Strike> {
         })
         .collect();
     strikes.sort_by_key(|strike| strike.at);
+    let mut alone = 0;
+    strikes.retain(|strike| {
+        alone += usize::from(strike.fault.is_alone());
+        !strike.fault.is_alone() || alone == 1
+    });
     strikes
 }
 

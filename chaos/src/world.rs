@@ -2,13 +2,36 @@
 
 use std::time::Duration;
 
-use crate::{book::Book, fault::Fault, ground::Ground, history::Outage, process::Process, system::System};
+use tokio::sync::RwLock;
+
+use crate::{
+    acts::Acts,
+    book::Book,
+    fault::Fault,
+    ground::{Ground, namespace},
+    history::Outage,
+    process::Process,
+    system::{Hop, System},
+};
 
 /// What faults strike and observers look at.
 pub struct World {
     pub ground: Ground,
     pub systems: Vec<Box<dyn System>>,
     pub book: Book,
+    pub acts: Acts,
+    /// Held by a fault that strikes alone; shared by the others.
+    pub alone: RwLock<()>,
+}
+
+/// A hop that something is done to.
+#[derive(Debug, Clone)]
+pub struct Way {
+    pub hop: Hop,
+    /// As Kafka names it.
+    pub topic: String,
+    /// As Kafka names it.
+    pub group: String,
 }
 
 impl std::fmt::Debug for World {
@@ -20,12 +43,29 @@ impl std::fmt::Debug for World {
 impl World {
     /// Its clock begins.
     pub fn new(ground: Ground, systems: Vec<Box<dyn System>>) -> Self {
-        Self { ground, systems, book: Book::open() }
+        Self { ground, systems, book: Book::open(), acts: Acts::default(), alone: RwLock::default() }
     }
 
     /// Of all systems, always in the same order.
     pub fn processes(&self) -> impl Iterator<Item = &Process> {
         self.systems.iter().flat_map(|system| system.processes())
+    }
+
+    /// Of all hops, the one with this number, counted round and round.
+    pub(crate) fn way(&self, number: u32) -> Way {
+        let mut all = Vec::new();
+        for system in &self.systems {
+            all.extend(system.hops().into_iter().map(|hop| (system.name(), hop)));
+        }
+        let (system, hop) = all.swap_remove(number as usize % all.len());
+        let namespace = namespace(system);
+        Way { topic: format!("{namespace}{}", hop.topic), group: format!("{namespace}{}", hop.group), hop }
+    }
+
+    /// Those that handle it.
+    pub(crate) fn workers(&self, way: &Way) -> impl Iterator<Item = &Process> {
+        let begins = way.hop.workers;
+        self.processes().filter(move |process| process.name.starts_with(begins))
     }
 
     /// Until now.

@@ -4,10 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::history::{Effect, Fact, History, Record, WriteOutcome};
+use crate::history::{DeadLetter, Effect, Fact, Garbage, History, Record, WriteOutcome};
+
+/// What an operator took away before it was handled binds nobody.
+fn binding<'h>(history: &'h History, records: &'h [Record]) -> impl Iterator<Item = &'h Record> {
+    records.iter().filter(|record| !history.lost.contains(&(record.partition, record.offset)))
+}
 
 pub(super) fn missing(history: &History) -> Vec<String> {
     let records: HashSet<&Fact> = history.records.iter().map(|record| &record.fact).collect();
+    let binding: HashSet<&Fact> = binding(history, &history.records).map(|record| &record.fact).collect();
     let effects: HashSet<&Fact> = history.effects.iter().map(|effect| &effect.fact).collect();
     let mut found = Vec::new();
     for write in &history.writes {
@@ -16,7 +22,7 @@ pub(super) fn missing(history: &History) -> Vec<String> {
             found.push(format!("{fact} was acknowledged and is not in the topic"));
         }
         // An indeterminate write that was published binds as an acknowledged one does.
-        if records.contains(fact) && !write.poison && !effects.contains(fact) {
+        if binding.contains(fact) && !write.poison && !effects.contains(fact) {
             found.push(format!("{fact} is in the topic and has no effect"));
         }
     }
@@ -91,7 +97,7 @@ pub(super) fn once(history: &History) -> Vec<String> {
 pub(super) fn frontier(history: &History) -> Vec<String> {
     let mut found = BTreeSet::new();
     for look in &history.looks {
-        for record in &history.records {
+        for record in binding(history, &history.records[..history.looked_at]) {
             let committed = look.committed.get(&record.partition).copied().unwrap_or(0);
             if record.offset < committed && !look.finished.contains(&record.fact) {
                 found.insert(format!(
@@ -121,26 +127,45 @@ pub(super) fn failed_is_invisible(history: &History) -> Vec<String> {
 pub(super) fn dead_letters(history: &History) -> Vec<String> {
     let poison: HashSet<&Fact> = history.writes.iter().filter(|write| write.poison).map(|write| &write.fact).collect();
     let mut found = Vec::new();
-    let mut letters: HashMap<(i32, i64), BTreeSet<Uuid>> = HashMap::new();
     for letter in &history.dead_letters {
-        letters.entry((letter.partition, letter.offset)).or_default().insert(letter.id);
+        let DeadLetter { partition, offset, code, .. } = letter;
         match &letter.fact {
             Some(fact) if poison.contains(fact) => {}
-            Some(fact) => found.push(format!("{fact} is a dead letter ({}) and was no poison", letter.code)),
+            Some(fact) => found.push(format!("{fact} is a dead letter ({code}) and was no poison")),
+            None if history.garbage.iter().any(|garbage| is_kept(garbage, letter)) => {}
             None => found.push(format!(
-                "the record at {}/{} is a dead letter ({}) and nobody wrote it",
-                letter.partition, letter.offset, letter.code
+                "the record at {partition}/{offset} is a dead letter ({code}) and is none of the garbage that was written there"
             )),
         }
     }
-    for record in history.records.iter().filter(|record| poison.contains(&record.fact)) {
-        match letters.get(&(record.partition, record.offset)).map_or(0, BTreeSet::len) {
+    for record in binding(history, &history.records).filter(|record| poison.contains(&record.fact)) {
+        let at = (record.partition, record.offset);
+        let own =
+            |letter: &DeadLetter| (letter.partition, letter.offset) == at && letter.fact.as_ref() == Some(&record.fact);
+        match letters(history, own) {
+            1 => {}
+            count => found.push(format!("{} at {}/{} is poison and has {count} dead letters", record.fact, at.0, at.1)),
+        }
+    }
+    let bound = history.garbage.iter().filter(|garbage| !history.lost.contains(&(garbage.partition, garbage.offset)));
+    for garbage in bound {
+        match letters(history, |letter| is_kept(garbage, letter)) {
             1 => {}
             count => found.push(format!(
-                "{} at {}/{} is poison and has {count} dead letters",
-                record.fact, record.partition, record.offset
+                "the record at {}/{} is garbage and has {count} dead letters with its bytes",
+                garbage.partition, garbage.offset
             )),
         }
     }
     found
+}
+
+fn is_kept(garbage: &Garbage, letter: &DeadLetter) -> bool {
+    (letter.partition, letter.offset) == (garbage.partition, garbage.offset)
+        && garbage.value.as_ref().is_none_or(|value| *value == letter.value)
+}
+
+/// The same letter may come again.
+fn letters(history: &History, own: impl Fn(&DeadLetter) -> bool) -> usize {
+    history.dead_letters.iter().filter(|letter| own(letter)).map(|letter| letter.id).collect::<BTreeSet<_>>().len()
 }

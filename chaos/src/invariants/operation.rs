@@ -60,6 +60,10 @@ pub(super) fn readiness(operation: &Operation) -> Vec<String> {
             ));
         }
     }
+    for halt in operation.halts.iter().filter(|halt| !halt.told) {
+        let workers = halt.workers.join(", ");
+        found.push(format!("{} cannot be read, and {workers} neither got past it nor said so", halt.what));
+    }
     let mut last = BTreeMap::new();
     for probe in &operation.probes {
         last.insert(&probe.process, probe.ready);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::check;
 use crate::history::{
-    DeadLetter, Effect, Fact, History, Look, Operation, Outage, Probe, Record, Write,
+    DeadLetter, Effect, Fact, Garbage, Halt, History, Look, Operation, Outage, Probe, Record, Write,
     WriteOutcome::{self, Acknowledged, Failed, Indeterminate},
 };
 
@@ -28,14 +28,23 @@ fn effect(seq: u32) -> Effect {
 
 fn letter(seq: u32, offset: i64) -> DeadLetter {
     let id = Uuid::from_u128(offset as u128);
-    DeadLetter { id, fact: Some(fact(seq)), code: "poison".to_owned(), partition: 0, offset }
+    DeadLetter { id, fact: Some(fact(seq)), code: "poison".to_owned(), partition: 0, offset, value: Vec::new() }
+}
+
+fn unreadable(offset: i64, value: &[u8]) -> DeadLetter {
+    DeadLetter { fact: None, value: value.to_vec(), ..letter(0, offset) }
 }
 
 fn look(committed: i64, finished: &[u32]) -> Look {
-    Look { committed: [(0, committed)].into(), finished: finished.iter().map(|seq| fact(*seq)).collect::<HashSet<_>>() }
+    Look {
+        at: Duration::ZERO,
+        committed: [(0, committed)].into(),
+        finished: finished.iter().map(|seq| fact(*seq)).collect::<HashSet<_>>(),
+    }
 }
 
 /// 1 is plain, 2 is poison, 3 was not written, 4 has no answer and is there, 5 has none and is not. The relay repeated 1 and 2.
+/// A stranger wrote garbage behind them, and an operator took 6 away before it was handled.
 fn good() -> History {
     History {
         hop: "hop".to_owned(),
@@ -45,12 +54,16 @@ fn good() -> History {
             write(3, false, Failed),
             write(4, false, Indeterminate),
             write(5, false, Indeterminate),
+            write(6, false, Acknowledged),
         ],
-        records: vec![record(1, 0), record(2, 1), record(1, 2), record(2, 3), record(4, 4)],
+        records: vec![record(1, 0), record(2, 1), record(1, 2), record(2, 3), record(4, 4), record(6, 6)],
+        garbage: vec![Garbage { partition: 0, offset: 5, value: Some(b"garbage".to_vec()) }],
+        lost: [(0, 6)].into(),
         effects: vec![effect(1), effect(4)],
         follow_ups: Some(vec![record(1, 0), record(1, 1), record(4, 2)]),
-        dead_letters: vec![letter(2, 1), letter(2, 1), letter(2, 3)],
-        looks: vec![look(1, &[1]), look(2, &[1, 2]), look(5, &[1, 2, 4])],
+        dead_letters: vec![letter(2, 1), letter(2, 1), letter(2, 3), unreadable(5, b"garbage")],
+        looks: vec![look(1, &[1]), look(2, &[1, 2]), look(7, &[1, 2, 4])],
+        looked_at: 6,
     }
 }
 
@@ -70,6 +83,7 @@ fn outage(fault: &'static str, from: u64, until: u64) -> Outage {
 fn well() -> Operation {
     Operation {
         outages: vec![outage("stop-postgres", 2, 40), outage("kill-worker", 10, 11), outage("pause-worker", 50, 60)],
+        halts: Vec::new(),
         probes: vec![
             probe(1, true),
             probe(4, true),
@@ -170,6 +184,12 @@ fn an_offset_that_passes_open_work_is_seen() {
     assert_eq!(broken_by(|history| history.looks.push(look(5, &[1, 2]))), ["I5"]);
     // The repeat of a finished event may be passed at any time.
     assert_eq!(broken_by(|history| history.looks.push(look(4, &[1, 2]))), [""; 0]);
+    // Nor does what was committed to one log say anything of another.
+    let replaced = |history: &mut History| {
+        history.looks.push(look(5, &[1, 2]));
+        history.looked_at = 4;
+    };
+    assert_eq!(broken_by(replaced), [""; 0]);
 }
 
 #[test]
@@ -179,9 +199,27 @@ fn what_was_not_written_must_not_be_seen() {
 
 #[test]
 fn each_poison_record_has_one_letter_and_nothing_else_has_any() {
-    assert_eq!(broken_by(|history| _ = history.dead_letters.pop()), ["DL"]);
+    assert_eq!(broken_by(|history| _ = history.dead_letters.remove(2)), ["DL"]);
     assert_eq!(broken_by(|history| history.dead_letters[0].id = Uuid::from_u128(99)), ["DL"]);
     assert_eq!(broken_by(|history| history.dead_letters.push(letter(4, 4))), ["DL"]);
+}
+
+#[test]
+fn garbage_has_one_letter_with_its_bytes() {
+    assert_eq!(broken_by(|history| _ = history.dead_letters.pop()), ["DL"]);
+    assert_eq!(broken_by(|history| history.dead_letters[3].value.clear()), ["DL"]);
+    assert_eq!(broken_by(|history| history.dead_letters.push(unreadable(7, b"garbage"))), ["DL"]);
+    let may_be_too_large = |history: &mut History| {
+        history.garbage[0].value = None;
+        history.dead_letters[3].value.clear();
+    };
+    assert_eq!(broken_by(may_be_too_large), [""; 0]);
+}
+
+#[test]
+fn what_an_operator_took_away_binds_nobody_and_its_repeat_does() {
+    assert_eq!(broken_by(|history| history.lost.clear()), ["I1", "I5"]);
+    assert_eq!(broken_by(|history| history.records.push(record(6, 8))), ["I1"]);
 }
 
 #[test]
@@ -202,4 +240,7 @@ fn a_ready_process_that_cannot_work_is_seen() {
     assert_eq!(broken_operation(|operation| operation.probes[4].ready = true), ["I8"]);
     assert_eq!(broken_operation(|operation| operation.probes[7].answered = second(59)), ["I8"]);
     assert_eq!(broken_operation(|operation| operation.probes.push(probe(63, false))), ["I8"]);
+    let halt = |told| Halt { workers: vec!["worker".to_owned()], what: "topic/0".to_owned(), told };
+    assert_eq!(broken_operation(|operation| operation.halts.push(halt(false))), ["I8"]);
+    assert_eq!(broken_operation(|operation| operation.halts.push(halt(true))), [""; 0]);
 }

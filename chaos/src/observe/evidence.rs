@@ -94,16 +94,28 @@ pub async fn collect(world: &World, system: &dyn System, hop: &Hop, looks: Vec<L
         None => system.writes()?,
     };
     let follow_ups = match hop.follow_ups {
-        Some((topic, _)) => Some(topics::records(servers, &format!("{namespace}{topic}"), hop.fact).await),
+        Some((topic, _)) => {
+            let topic = format!("{namespace}{topic}");
+            Some(topics::records(servers, &topic, &world.acts.of(&topic).kept, hop.fact).await.0)
+        }
         None => None,
     };
+    let topic = format!("{namespace}{}", hop.topic);
+    let deeds = world.acts.of(&topic);
+    let (records, kept) = topics::records(servers, &topic, &deeds.kept, hop.fact).await;
+    // What was committed to a log that was replaced says nothing of the one that came instead.
+    let before = |look: &Look| deeds.replaced.is_none_or(|at| look.at < at);
+    let looked_at = if deeds.replaced.is_some() { kept } else { records.len() };
     Ok(History {
         hop: format!("{}, {}", system.name(), hop.name),
-        writes,
-        records: topics::records(servers, &format!("{namespace}{}", hop.topic), hop.fact).await,
+        writes: [writes, deeds.writes].concat(),
+        records,
+        garbage: deeds.garbage,
+        lost: deeds.lost,
         effects: backlog::effects(pool, hop).await.context("cannot read the effects")?,
         follow_ups,
         dead_letters: topics::dead_letters(servers, &namespace, hop).await,
-        looks,
+        looks: looks.into_iter().filter(before).collect(),
+        looked_at,
     })
 }

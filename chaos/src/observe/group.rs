@@ -51,18 +51,52 @@ impl GroupView {
         Ok(numbers.collect())
     }
 
+    /// How many partitions the topic has.
+    pub fn partitions(&self) -> i32 {
+        self.partitions.len() as i32
+    }
+
+    /// How far it is, by partition.
+    ///
+    /// # Errors
+    /// Kafka does not answer in time.
+    pub fn spans(&self) -> Result<BTreeMap<i32, Span>, KafkaError> {
+        let committed = self.committed()?;
+        let span = |partition: &i32| {
+            let (first, end) = self.client.fetch_watermarks(&self.topic, *partition, LIMIT)?;
+            Ok((*partition, Span { first, end, committed: committed.get(partition).copied() }))
+        };
+        self.partitions.iter().map(span).collect()
+    }
+
     /// How many records the group has still to handle.
     ///
     /// # Errors
     /// Kafka does not answer in time.
     pub fn lag(&self) -> Result<i64, KafkaError> {
-        let committed = self.committed()?;
-        let mut lag = 0;
-        for partition in &self.partitions {
-            let (first, end) = self.client.fetch_watermarks(&self.topic, *partition, LIMIT)?;
-            lag += end - committed.get(partition).copied().unwrap_or(first);
-        }
-        Ok(lag)
+        Ok(self.spans()?.values().map(Span::open).sum())
+    }
+}
+
+/// A partition's log, and how far a group is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The first offset that is in the log.
+    pub first: i64,
+    /// The offset that the next record gets.
+    pub end: i64,
+    committed: Option<i64>,
+}
+
+impl Span {
+    /// The offset to be handled next. One that was committed and is beyond the end was committed in another log.
+    pub fn next(&self) -> i64 {
+        self.committed.filter(|committed| (self.first..=self.end).contains(committed)).unwrap_or(self.first)
+    }
+
+    /// How many records are still to be handled.
+    pub fn open(&self) -> i64 {
+        self.end - self.next()
     }
 }
 
@@ -76,4 +110,15 @@ pub(super) fn client(servers: &str, group: &str) -> ClientConfig {
         // Brokers are taken away on purpose.
         .set_log_level(RDKafkaLogLevel::Emerg);
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_of_another_log_leaves_all_of_this_one_to_be_handled() {
+        let open = |committed| Span { first: 5, end: 20, committed }.open();
+        assert_eq!([None, Some(3), Some(5), Some(12), Some(20), Some(21)].map(open), [15, 15, 15, 8, 0, 15]);
+    }
 }

@@ -10,7 +10,6 @@ use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
-    message::Headers as _,
 };
 use sqlx::PgPool;
 use test_kit::kafka::TestRecord;
@@ -23,6 +22,8 @@ use super::{
     topics::read_letter,
 };
 use crate::{
+    book::Book,
+    ground::Ground,
     history::{Fact, Look},
     system::Hop,
 };
@@ -33,16 +34,18 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// Looks at one hop until told to stop. A look that an outage prevents is left out.
 ///
 /// Blocks, as its clients do: call it on a thread of a runtime that may.
-pub fn watch(servers: &str, pool: &PgPool, namespace: &str, hop: &Hop, stop: &CancellationToken) -> Vec<Look> {
+pub fn watch(ground: &Ground, book: &Book, namespace: &str, hop: &Hop, stop: &CancellationToken) -> Vec<Look> {
+    let (servers, pool) = (&ground.servers, &ground.pool);
     let mut look_out = None;
     let mut looks = Vec::new();
     while !stop.is_cancelled() {
+        let at = book.now();
         let look = match &mut look_out {
             Some(look_out) => LookOut::look(look_out, pool, namespace, hop),
             // The topics may be younger than this.
             none => LookOut::open(servers, namespace, hop).and_then(|new| none.insert(new).look(pool, namespace, hop)),
         };
-        looks.extend(look.ok());
+        looks.extend(look.ok().map(|look| Look { at, ..look }));
         std::thread::sleep(EVERY);
     }
     looks
@@ -66,7 +69,7 @@ impl LookOut {
         let effects = Handle::current().block_on(async { timeout(LIMIT, backlog::effects(pool, hop)).await })??;
         self.letters.read_to_end(namespace, hop)?;
         let effects = effects.into_iter().map(|effect| effect.fact);
-        Ok(Look { committed, finished: effects.chain(self.letters.seen.iter().cloned()).collect() })
+        Ok(Look { at: Duration::ZERO, committed, finished: effects.chain(self.letters.seen.iter().cloned()).collect() })
     }
 }
 
@@ -95,18 +98,7 @@ impl Letters {
             anyhow::ensure!(Instant::now() < deadline, "the dead letters were not read in time");
             let Some(Ok(message)) = self.client.poll(Duration::from_millis(100)) else { continue };
             self.next = message.offset() + 1;
-            let headers = message.headers().map_or_else(Vec::new, |headers| {
-                headers.iter().map(|one| (one.key.to_owned(), one.value.unwrap_or_default().to_vec())).collect()
-            });
-            let letter = TestRecord {
-                partition: message.partition(),
-                offset: message.offset(),
-                key: message.key().map(<[u8]>::to_vec),
-                payload: message.payload().map(<[u8]>::to_vec),
-                headers,
-                timestamp_ms: None,
-            };
-            self.seen.extend(read_letter(&letter, namespace, hop).and_then(|letter| letter.fact));
+            self.seen.extend(read_letter(&TestRecord::of(&message), namespace, hop).and_then(|letter| letter.fact));
         }
         Ok(())
     }

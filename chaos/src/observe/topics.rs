@@ -1,29 +1,36 @@
-//! Topics: what they hold in the end, and the one that is made to refuse.
+//! What topics held, in the end and before an operator took something away.
 
-use std::time::Duration;
+use std::collections::HashSet;
 
 use events::contract::topics::DEAD_LETTER_QUEUE;
-use rdkafka::{
-    admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
-    client::DefaultClientContext,
-};
 use serde_json::Value;
 use test_kit::kafka::{TestRecord, read_topic_to_end};
 use uuid::Uuid;
 
-use super::group::client;
 use crate::{
     history::{DeadLetter, Fact, Record},
     system::Hop,
 };
 
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// By partition and offset. A record that tells no fact is none of the load's.
-pub async fn records(servers: &str, topic: &str, fact: fn(&Value) -> Option<Fact>) -> Vec<Record> {
-    let mut records = read_topic_to_end(servers, topic).await;
-    records.sort_by_key(|record| (record.partition, record.offset));
-    records.iter().filter_map(|record| read_record(record, fact)).collect()
+/// By partition and offset, first those that were `kept` and then those that are there besides; and how many the first are. A
+/// record that tells no fact is none of the load's.
+pub async fn records(
+    servers: &str,
+    topic: &str,
+    kept: &[TestRecord],
+    fact: fn(&Value) -> Option<Fact>,
+) -> (Vec<Record>, usize) {
+    let there = read_topic_to_end(servers, topic).await;
+    let mut seen = HashSet::new();
+    let mut read = |log: &'_ [TestRecord]| {
+        let is_new = |one: &&TestRecord| seen.insert((one.partition, one.offset, one.payload.clone()));
+        let mut new: Vec<_> = log.iter().filter(is_new).collect();
+        new.sort_by_key(|record| (record.partition, record.offset));
+        new.into_iter().filter_map(|record| read_record(record, fact)).collect::<Vec<_>>()
+    };
+    let first = read(kept);
+    let count = first.len();
+    ([first, read(&there)].concat(), count)
 }
 
 fn read_record(record: &TestRecord, fact: fn(&Value) -> Option<Fact>) -> Option<Record> {
@@ -58,21 +65,6 @@ pub(super) fn read_letter(letter: &TestRecord, namespace: &str, hop: &Hop) -> Op
         code: text("dlq.code").unwrap_or_default(),
         partition: number("dlq.partition").and_then(|number| number.try_into().ok()).unwrap_or(-1),
         offset: number("dlq.offset").unwrap_or(-1),
+        value: letter.payload.clone().unwrap_or_default(),
     })
-}
-
-/// Makes a system's dead-letter topic take no record, or all again.
-///
-/// # Panics
-/// Kafka does not do it.
-pub async fn refuse_dead_letters(servers: &str, namespace: &str, refuse: bool) {
-    let admin: AdminClient<DefaultClientContext> = client(servers, "chaos").create().expect("an admin client");
-    let topic = format!("{namespace}{}", DEAD_LETTER_QUEUE.name);
-    let most = if refuse { 1 } else { DEAD_LETTER_QUEUE.max_message_bytes }.to_string();
-    let change = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("max.message.bytes", &most);
-    let options = AdminOptions::new().request_timeout(Some(LIMIT)).operation_timeout(Some(LIMIT));
-    match admin.alter_configs([&change], &options).await.map(|mut outcomes| outcomes.pop()) {
-        Ok(Some(Ok(_))) => {}
-        other => panic!("cannot change {topic}: {other:?}"),
-    }
 }

@@ -1,9 +1,16 @@
 //! What the processes need, taken away for a while. Each takes its lock first: its turn may come late, when another fault is at
 //! the same target.
 
-use tokio::time::sleep;
+use tokio::{sync::Mutex, time::sleep};
 
-use crate::{ground::namespace, history::Outage, observe::topics, peer::Illness, timeline::Strike, world::World};
+use crate::{
+    ground::{PASSWORD, namespace},
+    history::Outage,
+    observe::admin,
+    peer::{Illness, Peer},
+    timeline::Strike,
+    world::World,
+};
 
 pub(super) async fn kill_broker(world: &World, strike: &Strike) -> Vec<Outage> {
     let mut broker = world.ground.broker.lock().await;
@@ -32,12 +39,27 @@ pub(super) async fn stop_postgres(world: &World, strike: &Strike) -> Vec<Outage>
     stopped.map(|outage| Outage { until, ..outage }).collect()
 }
 
+/// The processes keep the old password, as long as nobody tells them the new one.
+pub(super) async fn rotate_password(world: &World, strike: &Strike) -> Vec<Outage> {
+    for process in world.processes() {
+        // One that starts with a password that is refused has to end.
+        process.wait_ready().await;
+    }
+    let postgres = world.ground.postgres.lock().await;
+    let from = world.book.now();
+    postgres.change_password("another").await;
+    sleep(strike.lasts).await;
+    let outages = world.processes().map(|process| world.outage(strike.fault, process, from)).collect();
+    postgres.change_password(PASSWORD).await;
+    outages
+}
+
 pub(super) fn illness(strike: &Strike) -> Illness {
     Illness::ALL[strike.target as usize % Illness::ALL.len()]
 }
 
-pub(super) async fn peer_away(world: &World, strike: &Strike) -> Vec<Outage> {
-    let mut peer = world.ground.peer.lock().await;
+pub(super) async fn peer_away(peer: &Mutex<Peer>, strike: &Strike) -> Vec<Outage> {
+    let mut peer = peer.lock().await;
     peer.fall_ill(illness(strike)).await;
     sleep(strike.lasts).await;
     peer.heal().await;
@@ -45,8 +67,9 @@ pub(super) async fn peer_away(world: &World, strike: &Strike) -> Vec<Outage> {
 }
 
 pub(super) async fn refuse_dead_letters(world: &World, strike: &Strike) -> Vec<Outage> {
-    // With Kafka or the peer away as well, nobody would learn of it.
-    let (_broker, _peer) = (world.ground.broker.lock().await, world.ground.peer.lock().await);
+    // With Kafka or a peer away as well, nobody would learn of it.
+    let _broker = world.ground.broker.lock().await;
+    let (_peer, _notary) = (world.ground.peer.lock().await, world.ground.notary.lock().await);
     refuse(world, true).await;
     let from = world.book.now();
     sleep(strike.lasts).await;
@@ -59,6 +82,6 @@ pub(super) async fn refuse_dead_letters(world: &World, strike: &Strike) -> Vec<O
 /// Every dead-letter topic takes no record, or all again.
 async fn refuse(world: &World, refuse: bool) {
     for system in &world.systems {
-        topics::refuse_dead_letters(&world.ground.servers, &namespace(system.name()), refuse).await;
+        admin::refuse_dead_letters(&world.ground.servers, &namespace(system.name()), refuse).await;
     }
 }

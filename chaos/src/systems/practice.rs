@@ -2,6 +2,7 @@
 //! another.
 
 use std::{
+    path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -37,6 +38,7 @@ pub(super) struct Practice {
     processes: Vec<Process>,
     http: reqwest::Client,
     writes: Mutex<Vec<Write>>,
+    hush: PathBuf,
 }
 
 impl Practice {
@@ -47,13 +49,17 @@ impl Practice {
             processes.push(Process::start(name, name, &environment).await.worker(false));
         }
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().expect("an HTTP client");
-        Self { processes, http, writes: Mutex::default() }
+        Self { processes, http, writes: Mutex::default(), hush: ground.hush_file() }
     }
 
     async fn call(&self, key: String, stop: &CancellationToken) {
         let url = format!("{}/api/v1/calls/{key}/output", self.processes[0].base_url());
         let mut fact = Fact { key, seq: 0 };
         while !stop.is_cancelled() {
+            if self.hush.exists() {
+                _ = timeout(BREATH, stop.cancelled()).await;
+                continue;
+            }
             fact.seq += 1;
             let outcome = self.say(&url, &fact).await;
             self.noted().push(Write { fact: fact.clone(), poison: false, outcome });
@@ -93,7 +99,9 @@ impl System for Practice {
                 outbox: "voice",
                 topic: "ai-responses",
                 group: "ai-response-processor",
+                workers: "healthcore-publisher",
                 fact,
+                event: None,
                 written: None,
                 effects: "SELECT split_part(email, '.', 1), substring(email, '[.]([0-9]+)@')::bigint, split_part(email, '.', 1)
                           FROM healthcore.patients ORDER BY id",
@@ -104,7 +112,9 @@ impl System for Practice {
                 outbox: "healthcore",
                 topic: "healthcore.patient.created",
                 group: "voice-ingest",
+                workers: "voice-ingest",
                 fact,
+                event: None,
                 written: Some(
                     "SELECT split_part(email, '.', 1), substring(email, '[.]([0-9]+)@')::bigint FROM healthcore.patients",
                 ),

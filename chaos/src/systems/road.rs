@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use events::contract::{codec, envelope::Envelope, event::NewEvent};
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::Value;
 use test_kit::kafka;
@@ -12,7 +13,7 @@ use crate::{
     history::{Fact, Write},
     process::Process,
     system::{Hop, System},
-    worker::{self, write_log},
+    worker::{self, AskedV1, write_log},
 };
 
 pub(super) const NAME: &str = "road";
@@ -37,6 +38,8 @@ impl Road {
             environment.extend([
                 ("ROLES", roles.to_owned()),
                 ("PEER_URL", ground.peer_url.clone()),
+                ("NOTARY_URL", ground.notary_url.clone()),
+                ("HUSH", ground.hush_file().display().to_string()),
                 ("WRITE_LOG", write_log.display().to_string()),
                 ("WORKER", name.to_owned()),
                 ("RUN", run.to_string()),
@@ -63,7 +66,9 @@ impl System for Road {
             outbox: worker::SCHEMA,
             topic: "ai-responses",
             group: worker::NAME,
+            workers: "road-worker",
             fact,
+            event: Some(event),
             written: None,
             effects: "SELECT key, seq, key FROM road.effects ORDER BY position",
             follow_ups: Some(("healthcore.patient.created", worker::SCHEMA)),
@@ -91,4 +96,9 @@ impl System for Road {
 fn fact(value: &Value) -> Option<Fact> {
     let data = &value["data"];
     Some(Fact { key: data["key"].as_str()?.to_owned(), seq: data["seq"].as_u64()?.try_into().ok()? })
+}
+
+fn event(fact: &Fact) -> Vec<u8> {
+    let asked = AskedV1 { key: fact.key.clone(), seq: fact.seq, ..AskedV1::default() };
+    codec::encode(&Envelope::seal(NewEvent::fact(asked), "a stranger")).expect("an event is JSON")
 }

@@ -1,4 +1,4 @@
-//! The handler: asks the peer, writes one row, publishes one event.
+//! The handler: asks the peer, for some events another system besides, writes one row, publishes one event.
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub const POISON: &str = "poison";
 pub(super) struct AskPeer {
     http: reqwest::Client,
     peer: Url,
+    notary: Url,
     worker: String,
 }
 
@@ -27,15 +28,17 @@ pub(super) struct Answer(String);
 impl Plan for Answer {}
 
 impl AskPeer {
-    /// Asks for at most `limit`.
-    pub(super) fn new(peer: Url, limit: Duration, worker: String) -> anyhow::Result<Self> {
+    /// Asks each for at most `limit`.
+    pub(super) fn new(peer: Url, notary: Url, limit: Duration, worker: String) -> anyhow::Result<Self> {
         let http =
             reqwest::Client::builder().timeout(limit).no_proxy().build().context("cannot make an HTTP client")?;
-        Ok(Self { http, peer, worker })
+        Ok(Self { http, peer, notary, worker })
     }
 
-    async fn ask(&self) -> Result<String, reqwest::Error> {
-        self.http.get(self.peer.clone()).send().await?.error_for_status()?.text().await
+    /// Refused, hung or failing: it is away in one way or another, and that is not the event's fault.
+    async fn ask(&self, name: &'static str, url: &Url) -> Result<String, HandlerError> {
+        let answer = async { self.http.get(url.clone()).send().await?.error_for_status()?.text().await };
+        answer.await.map_err(|error| HandlerError::dependency(name, error))
     }
 }
 
@@ -44,13 +47,16 @@ impl Handler for AskPeer {
     type Event = AskedV1;
     type Plan = Answer;
 
-    async fn prepare(&self, _: &Received<AskedV1>) -> Result<Answer, HandlerError> {
-        // Refused, hung or failing: the peer is away in one way or another, and that is not the event's fault.
-        self.ask().await.map(Answer).map_err(|error| HandlerError::dependency("peer", error))
+    async fn prepare(&self, event: &Received<AskedV1>) -> Result<Answer, HandlerError> {
+        let answer = self.ask("peer", &self.peer).await?;
+        if event.data.notary {
+            self.ask("notary", &self.notary).await?;
+        }
+        Ok(Answer(answer))
     }
 
     async fn apply(&self, event: &Received<AskedV1>, answer: Answer, tx: &mut Tx) -> Result<(), HandlerError> {
-        let AskedV1 { run, key, seq, poison } = event.data.clone();
+        let AskedV1 { run, key, seq, poison, .. } = event.data.clone();
         sqlx::query("INSERT INTO effects (event_id, run, key, seq, worker, answer) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(event.id.0)
             .bind(run as i64)

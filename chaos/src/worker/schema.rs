@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The writer asks.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AskedV1 {
     /// The round.
     pub run: u64,
@@ -19,6 +19,10 @@ pub struct AskedV1 {
     pub seq: u32,
     /// The handler is to reject it.
     pub poison: bool,
+    /// The handler is to ask the second system too.
+    pub notary: bool,
+    /// Makes it heavy.
+    pub padding: String,
 }
 
 impl Event for AskedV1 {

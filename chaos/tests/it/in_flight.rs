@@ -50,7 +50,7 @@ async fn a_worker_that_is_killed_with_a_thousand_calls_in_flight_does_nothing_tw
     let topic = format!("{namespace}ai-responses");
     kafka::create_topic(&stack::kafka(), &topic, 6, &[]).await;
     for number in 0..CALLS {
-        let asked = AskedV1 { run: 1, key: format!("key-{number}"), seq: 1, poison: false };
+        let asked = AskedV1 { run: 1, key: format!("key-{number}"), seq: 1, ..AskedV1::default() };
         let envelope = Envelope::seal(NewEvent::fact(asked), "test");
         let headers = headers::of(&envelope);
         let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
@@ -67,7 +67,9 @@ async fn a_worker_that_is_killed_with_a_thousand_calls_in_flight_does_nothing_tw
         // All of them look into the inbox at the same moment; a machine that is busy besides takes its time.
         ("DATABASE_MAX_CONNECTIONS", "40".to_owned()),
         ("KAFKA_CONSUMER_CONCURRENCY", CALLS.to_string()),
-        ("PEER_URL", url),
+        ("PEER_URL", url.clone()),
+        ("NOTARY_URL", url),
+        ("HUSH", "hush".to_owned()),
         ("PEER_LIMIT_MS", LONG.as_millis().to_string()),
         ("WRITE_LOG", "writes".to_owned()),
         ("WORKER", "w".to_owned()),

@@ -13,7 +13,7 @@ use chaos::{
     fault::Fault,
     report,
     round::{self, Plan},
-    systems,
+    settings, systems,
     timeline::Strike,
 };
 
@@ -31,6 +31,7 @@ async fn killed_processes_and_a_database_that_crashes_break_nothing() {
     let plan = Plan {
         seed: 1,
         strikes,
+        settings: settings::usual(),
         systems: systems::NAMES.map(str::to_owned).to_vec(),
         patience: Duration::from_secs(60),
         sabotage: None,

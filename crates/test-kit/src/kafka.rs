@@ -3,9 +3,10 @@
 //! Independent of the crates under test, so that a mistake in their client is not repeated here.
 
 use std::{
+    cell::Cell,
     collections::{BTreeSet, HashMap},
     panic::{self, AssertUnwindSafe},
-    sync::{LazyLock, Mutex},
+    sync::{LazyLock, Mutex, Once},
     time::{Duration, Instant},
 };
 
@@ -305,10 +306,23 @@ fn partitions(consumer: &BaseConsumer, topic: &str, deadline: Instant) -> Vec<i3
 
 /// The client panics at a name that is not UTF-8, and gives no other way to it.
 fn header(headers: &BorrowedHeaders, index: usize) -> (String, Vec<u8>) {
+    thread_local!(static READING: Cell<bool> = const { Cell::new(false) });
+    static QUIET: Once = Once::new();
+    // Of panics that are met here nobody need be told.
+    QUIET.call_once(|| {
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !READING.get() {
+                tell(info);
+            }
+        }));
+    });
+    READING.set(true);
     let read = panic::catch_unwind(AssertUnwindSafe(|| {
         let one = headers.get(index);
         (one.key.to_owned(), one.value.unwrap_or_default().to_vec())
     }));
+    READING.set(false);
     read.unwrap_or_else(|_| (UNREADABLE.to_owned(), Vec::new()))
 }
 
