@@ -64,6 +64,7 @@ pub(super) struct Intake {
     events: UnboundedSender<Notice>,
     status: ConsumerStatus,
     board: Board,
+    commit_failures: metrics::Counter,
     /// How long running handlers may finish before a partition is given away.
     drain: Duration,
     state: Mutex<State>,
@@ -90,7 +91,11 @@ impl Intake {
             metrics::counter!("kafka_consumer_messages_consumed_total", &labels)
         };
         let topics = topics.iter().map(|topic| (topic.name.clone(), consumed(topic))).collect();
-        Self { client: Client::default(), topics, events, status, board, drain, state: Mutex::default() }
+        let commit_failures = metrics::counter!("kafka_consumer_commit_failures_total", "group" => group.to_owned());
+        // An alert on the first needs the 0 before it.
+        commit_failures.increment(0);
+        let (client, state) = (Client::default(), Mutex::default());
+        Self { client, topics, events, status, board, commit_failures, drain, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,6 +123,9 @@ impl Intake {
         }
         slot.expected = message.offset() + 1;
         let record = Record::copy(message, slot.assigned.topic, block);
+        if slot.taken.0 == 0 {
+            slot.assigned.progress.first.store(record.offset, Ordering::Relaxed);
+        }
         slot.taken.0 += 1;
         slot.taken.1 += record.size();
         slot.consumed.untold += 1;
@@ -212,8 +220,13 @@ impl Intake {
         if list.count() > 0
             && let Err(error) = consumer.commit(&list, CommitMode::Sync)
         {
+            self.commit_failed();
             tracing::warn!(%error, "the last offsets of given away partitions were not committed; their records come again");
         }
+    }
+
+    pub(super) fn commit_failed(&self) {
+        self.commit_failures.increment(1);
     }
 
     fn add(&self, list: &mut TopicPartitionList, frontier: &Frontier) {
@@ -249,6 +262,10 @@ impl Intake {
 
 impl ClientContext for Intake {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // rdkafka calls back for commits by the clock only (rust-rdkafka#856); of ours that failed there is this line.
+        if facility == "COMMITFAIL" {
+            self.commit_failed();
+        }
         self.client.log(level, facility, message);
     }
 

@@ -3,7 +3,7 @@
 //! Follow a record through `poll` (a thread of its own talks to Kafka), `dispatch` (what runs next, what may be
 //! committed), `chunk` (records that were handed out together), `attempt` (one record with one handler: tried, made to wait,
 //! given up) or `batch` (many in one transaction), `letters`. Beside the road stands `lag`, which sees from outside
-//! whether records are taken.
+//! how far it is behind and whether records are taken.
 
 mod attempt;
 mod batch;
@@ -14,6 +14,7 @@ mod consumer;
 mod dead_letter;
 mod dead_letter_brake;
 mod dependency_breakers;
+mod diagnosis;
 mod dispatch;
 mod ends;
 mod error_class;
@@ -31,14 +32,17 @@ mod memory_claims;
 mod notice;
 mod offset_tracker;
 mod outcome;
+mod owed;
 mod partition;
 mod poll;
 mod receipt;
 mod record;
+mod reset;
 mod spread;
 mod status;
 mod stopwatch;
 mod waiting;
+mod watched;
 mod work;
 
 pub use batch::{BatchHandler, Batching};

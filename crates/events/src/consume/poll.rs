@@ -110,6 +110,7 @@ impl Poller {
             if list.count() > 0
                 && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
             {
+                context.commit_failed();
                 tracing::warn!(%error, "committing offsets failed; the next commit makes up for it");
             }
         }

@@ -32,6 +32,8 @@ struct Status {
     dead_letters_refused: AtomicBool,
     brake: Mutex<Option<Braked>>,
     stalled: Mutex<Option<String>>,
+    uncommitted: Mutex<Option<String>>,
+    blocked: Mutex<Option<String>>,
     release: AtomicBool,
 }
 
@@ -45,6 +47,8 @@ impl Default for ConsumerStatus {
             dead_letters_refused: AtomicBool::new(false),
             brake: Mutex::new(None),
             stalled: Mutex::new(None),
+            uncommitted: Mutex::new(None),
+            blocked: Mutex::new(None),
             release: AtomicBool::new(false),
         }))
     }
@@ -57,7 +61,7 @@ impl fmt::Debug for ConsumerStatus {
 }
 
 impl ConsumerStatus {
-    /// Whether it has joined its group, polls, takes records, and can write dead letters; `Ok` says what it is doing, `Err`
+    /// Whether it has joined its group, polls, takes records, commits, and can write dead letters; `Ok` says what it is doing, `Err`
     /// which of these is not so.
     pub fn check(&self) -> Result<String, String> {
         let polled = Duration::from_millis(self.0.polled.load(Ordering::Relaxed));
@@ -67,18 +71,22 @@ impl ConsumerStatus {
         if self.0.began.elapsed().saturating_sub(polled) > SILENT {
             return Err(format!("has not polled Kafka for {SILENT:?}"));
         }
-        if let Some(reason) = self.brake().or_else(|| self.stalled()) {
+        if let Some(reason) = self.brake().or_else(|| self.stalled()).or_else(|| read(&self.0.uncommitted)) {
             return Err(reason);
         }
         // The log has the reason, which may name hosts; readiness is open to everybody.
         if self.0.dead_letters_refused.load(Ordering::Relaxed) {
             return Err("cannot write dead letters; see the log".to_owned());
         }
-        Ok(match self.partitions() {
+        let mut doing = match self.partitions() {
             0 => "stands by: the group's other members have all partitions".to_owned(),
             1 => "takes records of 1 partition".to_owned(),
             count => format!("takes records of {count} partitions"),
-        })
+        };
+        if let Some(blocked) = read(&self.0.blocked) {
+            doing = format!("{doing}; {blocked}");
+        }
+        Ok(doing)
     }
 
     /// How many partitions this worker has.
@@ -94,9 +102,9 @@ impl ConsumerStatus {
         self.0.brake.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|braked| braked.reason.clone())
     }
 
-    /// Which partition it has taken nothing of for long although there is more, if any; its client is then built anew.
+    /// Which partition it takes nothing of although there is more, if any, and why.
     pub fn stalled(&self) -> Option<String> {
-        self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.0.stalled)
     }
 
     /// Takes the brake off before its time. What was wrong should be mended by then: it is put on again as before.
@@ -122,8 +130,19 @@ impl ConsumerStatus {
         self.0.assigned.load(Ordering::Relaxed) != usize::MAX
     }
 
-    pub(super) fn stalls(&self, reason: Option<String>) {
-        *self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    /// Returns what held until now.
+    pub(super) fn stalls(&self, reason: Option<String>) -> Option<String> {
+        replace(&self.0.stalled, reason)
+    }
+
+    /// What it has handled is not committed. Returns what held until now.
+    pub(super) fn cannot_commit(&self, reason: Option<String>) -> Option<String> {
+        replace(&self.0.uncommitted, reason)
+    }
+
+    /// It waits for the end of another's transaction. Returns what held until now.
+    pub(super) fn is_blocked(&self, reason: Option<String>) -> Option<String> {
+        replace(&self.0.blocked, reason)
     }
 
     pub(super) fn dead_letters_refused(&self, refused: bool) {
@@ -139,4 +158,12 @@ impl ConsumerStatus {
     pub(super) fn is_released(&self) -> bool {
         self.0.release.load(Ordering::Relaxed)
     }
+}
+
+fn read(text: &Mutex<Option<String>>) -> Option<String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn replace(text: &Mutex<Option<String>>, with: Option<String>) -> Option<String> {
+    mem::replace(&mut *text.lock().unwrap_or_else(PoisonError::into_inner), with)
 }

@@ -6,14 +6,18 @@
     reason = "a test says what failed by failing, and shows its figures"
 )]
 
+mod backlog;
 mod batches;
 mod brake;
 mod breaker;
+mod commits;
 mod connections;
 mod consuming;
 mod dead_letters;
 mod examples;
 mod lag;
+mod lag_at_start;
+mod lag_over_gaps;
 mod outage;
 mod producing;
 mod publishing;
@@ -21,5 +25,6 @@ mod rebalancing;
 mod registry;
 mod relay_order;
 mod replays;
+mod stalls;
 mod support;
 mod transactions;

@@ -265,13 +265,18 @@ pub struct Running {
 
 impl Running {
     pub async fn consumer(consumer: Consumer) -> Self {
+        let (running, joined) = Self::begin(consumer);
+        wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
+        running
+    }
+
+    /// The same for one that need not become ready.
+    pub fn begin(consumer: Consumer) -> (Self, ConsumerStatus) {
         let status = consumer.status();
         let token = CancellationToken::new();
         let stop = token.clone();
         let task = tokio::spawn(async move { consumer.run(stop).await.unwrap() });
-        let joined = status.clone();
-        wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
-        Self { token, task, status: Some(status) }
+        (Self { token, task, status: Some(status.clone()) }, status)
     }
 
     /// As at a SIGTERM.
