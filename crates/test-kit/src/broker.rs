@@ -106,6 +106,16 @@ impl Broker {
         self.folder.join(DATA)
     }
 
+    /// Damages what is on disk: flips a bit of the first place in a partition's log where these bytes are. While it is stopped: the
+    /// broker itself looks at no checksum of a log that was closed in an orderly way.
+    pub fn damage(&self, topic: &str, partition: i32, bytes: &[u8]) {
+        let path = self.folder.join("data").join(format!("{topic}-{partition}")).join("00000000000000000000.log");
+        let mut log = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        let place = log.windows(bytes.len()).position(|window| window == bytes);
+        log[place.unwrap_or_else(|| panic!("{} has no such bytes", path.display()))] ^= 1;
+        fs::write(&path, log).unwrap();
+    }
+
     /// Gives the data folder its identity; Kafka starts on no other.
     async fn format(&self) {
         let mut command = self.java("kafka.tools.StorageTool");

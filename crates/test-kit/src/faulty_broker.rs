@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI16, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -19,12 +19,17 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{broker::Broker, ports::free_port};
+use crate::{broker::Broker, offset_commit, ports::free_port};
 
-/// The kinds of two requests, and an error, by their numbers in the protocol.
+/// The kinds of three requests, and errors, by their numbers in the protocol.
 const FETCH: u16 = 1;
+const OFFSET_COMMIT: u16 = 8;
 const HEARTBEAT: u16 = 12;
 const FENCED_INSTANCE_ID: i16 = 82;
+/// What no client tries again: the right to commit was taken away.
+pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+/// What a client tries again for ever.
+pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 
 /// Reached through its proxy alone.
 #[derive(Debug)]
@@ -38,8 +43,13 @@ pub struct FaultyBroker {
 #[derive(Debug, Default)]
 struct Faults {
     no_fetches: AtomicBool,
+    no_fetches_at_all: AtomicBool,
+    fetched: AtomicUsize,
     swallowed: AtomicUsize,
     fence: AtomicBool,
+    /// 0 for none.
+    commit_error: AtomicI16,
+    refused: AtomicUsize,
 }
 
 impl FaultyBroker {
@@ -63,9 +73,30 @@ impl FaultyBroker {
         self.faults.no_fetches.store(true, SeqCst);
     }
 
+    /// From now on, no fetch gets an answer, and all else does.
+    pub fn stop_every_fetch(&self) {
+        self.faults.no_fetches_at_all.store(true, SeqCst);
+        self.stop_fetches();
+    }
+
+    /// How many fetches there were before.
+    pub fn fetched(&self) -> usize {
+        self.faults.fetched.load(SeqCst)
+    }
+
     /// How many fetches were swallowed.
     pub fn swallowed(&self) -> usize {
         self.faults.swallowed.load(SeqCst)
+    }
+
+    /// From now on, commits of offsets are answered with this error and do not reach the broker; `None` lets them through.
+    pub fn refuse_commits(&self, error: Option<i16>) {
+        self.faults.commit_error.store(error.unwrap_or(0), SeqCst);
+    }
+
+    /// How many commits were refused.
+    pub fn refused(&self) -> usize {
+        self.faults.refused.load(SeqCst)
     }
 
     /// The next heartbeat of a group's member is answered with what no client gets over: another has taken its place.
@@ -116,9 +147,18 @@ async fn pass_requests(
         let request = read(&mut from).await?;
         let number = |at: usize| u16::from_be_bytes([request[at], request[at + 1]]);
         match number(0) {
-            FETCH if !faults.no_fetches.load(SeqCst) => has_fetched = true,
-            FETCH if has_fetched => {
+            FETCH if !faults.no_fetches.load(SeqCst) => {
+                has_fetched = true;
+                faults.fetched.fetch_add(1, SeqCst);
+            }
+            FETCH if has_fetched || faults.no_fetches_at_all.load(SeqCst) => {
                 faults.swallowed.fetch_add(1, SeqCst);
+                continue;
+            }
+            OFFSET_COMMIT if faults.commit_error.load(SeqCst) != 0 => {
+                faults.refused.fetch_add(1, SeqCst);
+                let answer = offset_commit::refusal(&request, faults.commit_error.load(SeqCst));
+                write(&mut *back.lock().await, &answer).await?;
                 continue;
             }
             HEARTBEAT if faults.fence.swap(false, SeqCst) => {

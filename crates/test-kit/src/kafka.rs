@@ -117,6 +117,23 @@ pub async fn produce(
     (delivery.partition, delivery.offset)
 }
 
+/// Writes one record without a key that claims to be of that time, in milliseconds since 1970: its offset.
+pub async fn produce_as_of(bootstrap: &str, topic: &str, partition: i32, payload: &[u8], timestamp_ms: i64) -> i64 {
+    let record: FutureRecord<'_, [u8], [u8]> = FutureRecord {
+        topic,
+        partition: Some(partition),
+        payload: Some(payload),
+        key: None,
+        timestamp: Some(timestamp_ms),
+        headers: None,
+    };
+    let delivery = producer(bootstrap)
+        .send(record, LIMIT)
+        .await
+        .unwrap_or_else(|(error, _)| panic!("cannot produce to {topic} on {bootstrap}: {error}"));
+    delivery.offset
+}
+
 /// Sends one record in a transaction that is aborted: it stays in the log with a marker behind it, and nobody gets to see either.
 pub async fn produce_and_abort(bootstrap: &str, topic: &str, key: &[u8], value: &[u8]) {
     let mut config = client(bootstrap);
@@ -333,7 +350,7 @@ fn number(offset: Offset) -> i64 {
     }
 }
 
-fn client(bootstrap: &str) -> ClientConfig {
+pub(crate) fn client(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap).set("reconnect.backoff.max.ms", "500");
     // Tests take brokers away on purpose.
@@ -341,7 +358,7 @@ fn client(bootstrap: &str) -> ClientConfig {
     config
 }
 
-fn consumer(bootstrap: &str, group: &str) -> ClientConfig {
+pub(crate) fn consumer(bootstrap: &str, group: &str) -> ClientConfig {
     let mut config = client(bootstrap);
     config
         .set("group.id", group)
@@ -366,7 +383,7 @@ fn producer(bootstrap: &str) -> FutureProducer {
 }
 
 /// The client's waiting calls would hold up the runtime. A panic keeps its message.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => panic::resume_unwind(error.into_panic()),

@@ -102,7 +102,7 @@ impl Engine {
                 let Ok(anew) = self.read(record, replay.as_ref()) else { continue };
                 content = anew;
             }
-            match self.attempt(index, placed, probes, &mut content, work, replay.as_ref(), stopwatch).await {
+            match self.attempt(index, probes, &mut content, work, replay.as_ref(), stopwatch).await {
                 Verdict::Done(Outcome::Duplicate) if done != Outcome::Skipped => {}
                 // A dead letter is what the record is counted as, whatever the other handlers did.
                 Verdict::Done(_) if matches!(done, Outcome::GivenUp { .. }) => {}
@@ -134,13 +134,13 @@ impl Engine {
     async fn attempt(
         &self,
         index: usize,
-        placed: &Placed,
         probes: Vec<Probe>,
         content: &mut Content<'_>,
         work: &Work,
         replay: Option<&Replay>,
         stopwatch: &mut Stopwatch<'_>,
     ) -> Verdict {
+        let placed = &self.handlers[index];
         let handler = &*placed.handler;
         let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
         let attempt = AssertUnwindSafe(handler.attempt(content, &work.record, replay)).catch_unwind();

@@ -132,7 +132,8 @@ impl<D> ConsumerBuilder<D> {
     }
 
     /// How long nothing may be taken of a partition that has more before the Kafka client is built anew; a minute unless
-    /// set. Records that wait for a handler, a retry or an outside system are taken.
+    /// set. Records that wait for a handler, a retry or an outside system are taken. Readiness fails too when an offset is not
+    /// committed for so long.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.parts.stall_limit = limit;
         self

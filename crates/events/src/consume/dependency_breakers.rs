@@ -5,7 +5,6 @@
 //! [ADR 27](../../../../docs/adr/0027-only-who-asked-proves-a-system.md). How many systems are remembered is bounded.
 
 use std::{
-    collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,8 +13,9 @@ use std::{
 };
 
 use super::{
-    dependency::{Blame, Caller, Dependency, Wait},
+    dependency::{Blame, Caller, Wait},
     error_class::POSTGRES,
+    known_dependencies::Known,
     outcome::Applied,
     status::ConsumerStatus,
 };
@@ -27,10 +27,6 @@ use crate::{
     sabotage::{self, Sabotage},
 };
 
-/// So many systems are remembered, and so many names are labels of metrics: names can come out of data.
-const MOST: usize = 256;
-/// The label of those that have none of their own.
-const OTHERS: &str = "other";
 /// After so many records that ended well, with no failure among them and no breaker open, nobody looks further.
 const CALM: u32 = 100;
 
@@ -56,16 +52,6 @@ pub(super) struct Breakers {
     troubled: AtomicBool,
 }
 
-#[derive(Default)]
-struct Known {
-    dependencies: Vec<Dependency>,
-    labels: HashSet<Arc<str>>,
-    /// Grows with each thing that happens.
-    now: u64,
-    /// How many records ended well since the last failure.
-    calm: u32,
-}
-
 /// The turn to ask a system that is away. Whoever has it and ends without a word of the system gives it back.
 pub(super) struct Probe {
     breakers: Arc<Breakers>,
@@ -79,50 +65,6 @@ impl Drop for Probe {
         if let Some(dependency) = known.find(&self.name).filter(|dependency| dependency.turn == self.turn) {
             dependency.breaker.learned_nothing(Instant::now());
             known.tell(&self.name);
-        }
-    }
-}
-
-impl Known {
-    fn find(&mut self, name: &str) -> Option<&mut Dependency> {
-        self.dependencies.iter_mut().find(|dependency| *dependency.name == *name)
-    }
-
-    /// Finds it, or remembers one more, in place of the closed one that failed longest ago if there are too many. `None` if all
-    /// are away.
-    fn find_or_add(&mut self, name: &str, policy: BreakerPolicy) -> Option<&mut Dependency> {
-        if let Some(index) = self.dependencies.iter().position(|dependency| *dependency.name == *name) {
-            return self.dependencies.get_mut(index);
-        }
-        if self.dependencies.len() >= MOST {
-            let closed = self.dependencies.iter().enumerate().filter(|(_, dependency)| dependency.breaker.is_closed());
-            let (oldest, _) = closed.min_by_key(|(_, dependency)| dependency.failed_at)?;
-            self.dependencies.swap_remove(oldest);
-        }
-        let name: Arc<str> = name.into();
-        let has_label =
-            self.labels.contains(&name) || self.labels.len() < MOST && self.labels.insert(Arc::clone(&name));
-        self.dependencies.push(Dependency::new(name, policy, has_label));
-        self.dependencies.last_mut()
-    }
-
-    /// Sets the gauge of this one.
-    fn tell(&self, name: &str) {
-        let Some(told) = self.dependencies.iter().find(|dependency| *dependency.name == *name) else { return };
-        let gauge = |name: &str| metrics::gauge!("breaker_state", "dependency" => name.to_owned());
-        if told.has_label {
-            gauge(name).set(f64::from(told.breaker.level()));
-        } else {
-            let others = self.dependencies.iter().filter(|dependency| !dependency.has_label);
-            gauge(OTHERS).set(others.map(|dependency| dependency.breaker.level()).max().map_or(0.0, f64::from));
-        }
-    }
-
-    fn answered(&mut self, name: &str) {
-        let now = self.now;
-        if let Some(dependency) = self.find(name) {
-            dependency.answered(now);
-            self.tell(name);
         }
     }
 }

@@ -93,6 +93,7 @@ pub(super) struct Intake {
     pub(super) topics: Vec<(String, metrics::Counter)>,
     pub(super) notices: UnboundedSender<Notice>,
     pub(super) board: Board,
+    commit_failures: metrics::Counter,
     /// How long running handlers may finish before a partition is given away.
     pub(super) drain: Duration,
     pub(super) engine: Arc<Engine>,
@@ -118,12 +119,17 @@ impl Intake {
             let labels = [("group", engine.letters.group.clone()), ("topic", topic.spec.name.to_owned())];
             metrics::counter!("kafka_consumer_messages_consumed_total", &labels)
         };
+        let commit_failures =
+            metrics::counter!("kafka_consumer_commit_failures_total", "group" => engine.letters.group.clone());
+        // An alert on the first needs the 0 before it.
+        commit_failures.increment(0);
         Self {
             client: Client::default(),
             config: config.clone(),
             topics: engine.topics.iter().map(|topic| (topic.name.clone(), consumed(topic))).collect(),
             notices,
             board,
+            commit_failures,
             drain,
             engine,
             state: Mutex::default(),
@@ -163,6 +169,9 @@ impl Intake {
         let record = Record::copy(message, slot.assigned.topic, block);
         slot.expected = offset + 1;
         slot.latest.add(offset, time);
+        if slot.taken.0 == 0 {
+            slot.assigned.progress.first.store(record.offset, Ordering::Relaxed);
+        }
         slot.taken.0 += 1;
         slot.taken.1 += record.size();
         slot.consumed.untold += 1;
@@ -234,6 +243,10 @@ impl Intake {
         list
     }
 
+    pub(super) fn commit_failed(&self) {
+        self.commit_failures.increment(1);
+    }
+
     pub(super) fn add(&self, list: &mut TopicPartitionList, frontier: &Frontier) {
         let mut of = list.add_partition(self.name(&frontier.of), frontier.of.partition);
         // Cannot fail for an offset that is a number.
@@ -249,6 +262,10 @@ impl Intake {
 
 impl ClientContext for Intake {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // rdkafka calls back for commits by the clock only (rust-rdkafka#856); of ours that failed there is this line.
+        if facility == "COMMITFAIL" {
+            self.commit_failed();
+        }
         self.client.log(level, facility, message);
     }
 

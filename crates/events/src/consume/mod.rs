@@ -3,7 +3,7 @@
 //! Follow a record through `poll` (a thread of its own talks to Kafka), `dispatch` (what runs next, what may be
 //! committed), `chunk` (records that were handed out together), `attempt` (one record with one handler: tried, made to wait,
 //! given up) or `batch` (many in one transaction), `letters`. Beside the road stands `lag`, which sees from outside
-//! whether records are taken.
+//! how far it is behind and whether records are taken.
 
 mod asking;
 mod attempt;
@@ -18,6 +18,7 @@ mod dead_letter;
 mod dead_letter_brake;
 mod dependency;
 mod dependency_breakers;
+mod diagnosis;
 mod dispatch;
 mod ends;
 mod error_class;
@@ -28,6 +29,7 @@ mod housekeeping;
 mod inbox;
 mod intake;
 mod item;
+mod known_dependencies;
 mod lag;
 mod lane;
 mod letters;
@@ -38,17 +40,20 @@ mod monitoring;
 mod notice;
 mod offset_tracker;
 mod outcome;
+mod owed;
 mod partition;
 mod poll;
 mod rebalance;
 mod rebuild;
 mod receipt;
 mod record;
+mod reset;
 mod spread;
 mod sqlstate;
 mod status;
 mod stopwatch;
 mod waiting;
+mod watched;
 mod work;
 
 pub use asking::ask;

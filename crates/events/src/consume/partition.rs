@@ -100,6 +100,8 @@ pub(super) struct Progress {
     /// Records and bytes that are done since the assignment began.
     pub(super) records: AtomicUsize,
     pub(super) bytes: AtomicUsize,
+    /// The offset that was taken first; -1 until one was.
+    pub(super) first: AtomicI64,
     /// The next offset to be handled; -1 until one was.
     pub(super) next: AtomicI64,
     /// The time of the oldest record that is not done, in milliseconds since 1970; -1 when all are.
@@ -141,6 +143,7 @@ impl Default for Progress {
             taken: AtomicUsize::new(0),
             records: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            first: AtomicI64::new(-1),
             next: AtomicI64::new(-1),
             oldest_ms: AtomicI64::new(-1),
             mark: Mutex::new(None),
@@ -161,6 +164,7 @@ struct Partitions {
     reset: Mutex<Vec<(AssignmentId, LogReset)>>,
     /// The client met something after which the logs may be others.
     is_suspicious: AtomicBool,
+    changes: AtomicU64,
 }
 
 impl Board {
@@ -171,6 +175,12 @@ impl Board {
 
     pub(super) fn show(&self, assigned: Vec<Assigned>) {
         *self.0.assigned.lock().unwrap_or_else(PoisonError::into_inner) = assigned;
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Grows with each change of what is assigned.
+    pub(super) fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Relaxed)
     }
 
     pub(super) fn assigned(&self) -> Vec<Assigned> {

@@ -38,6 +38,10 @@ const QUIET: Duration = Duration::from_secs(30);
 const NO_BEGINNING: &str = "takes nothing of a partition: the group has no offset there, or one that is not in the log, and \
      KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the group's offset and restart";
 
+/// What readiness says of a batch that the client would pass over.
+const UNKNOWN_FORMAT: &str = "takes nothing: a partition has a batch of a format that the Kafka client does not know, as one that is \
+     damaged on disk; see the brokers' logs, mend their copies, or move the group's offset behind it";
+
 pub(super) struct Poller {
     pub(super) consumer: BaseConsumer<Intake>,
     pub(super) events: UnboundedSender<Notice>,
@@ -87,8 +91,16 @@ impl Poller {
                     },
                     Some(Err(error)) => {
                         context.suspect();
-                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
-                            self.status.halts(NO_BEGINNING.to_owned());
+                        match error.rdkafka_error_code() {
+                            Some(RDKafkaErrorCode::AutoOffsetReset) => self.status.halts(NO_BEGINNING.to_owned()),
+                            // The client goes on behind a batch of a format that it does not know, and says of no partition
+                            // that it is that one's. Nothing that it brings from here on may be taken.
+                            Some(RDKafkaErrorCode::NotImplemented) => {
+                                self.status.halts(UNKNOWN_FORMAT.to_owned());
+                                self.engine.rebuild.ask("unreadable", None);
+                                is_sound = false;
+                            }
+                            _ => {}
                         }
                         complaints.log(&error);
                         break;
@@ -133,6 +145,7 @@ impl Poller {
             if list.count() > 0
                 && let Err(error) = self.consumer.commit(&list, CommitMode::Async)
             {
+                context.commit_failed();
                 tracing::warn!(%error, "committing offsets failed; the next commit makes up for it");
             }
         }

@@ -74,6 +74,7 @@ impl Intake {
         if list.count() > 0
             && let Err(error) = consumer.commit(&list, CommitMode::Sync)
         {
+            self.commit_failed();
             tracing::warn!(%error, "the last offsets of given away partitions were not committed; their records come again");
         }
     }

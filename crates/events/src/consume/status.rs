@@ -34,6 +34,8 @@ struct Status {
     stalled: Mutex<Option<String>>,
     halted: Mutex<Option<String>>,
     waits_for: Mutex<Option<String>>,
+    uncommitted: Mutex<Option<String>>,
+    blocked: Mutex<Option<String>>,
     release: AtomicBool,
 }
 
@@ -49,6 +51,8 @@ impl Default for ConsumerStatus {
             stalled: Mutex::new(None),
             halted: Mutex::new(None),
             waits_for: Mutex::new(None),
+            uncommitted: Mutex::new(None),
+            blocked: Mutex::new(None),
             release: AtomicBool::new(false),
         }))
     }
@@ -61,7 +65,7 @@ impl fmt::Debug for ConsumerStatus {
 }
 
 impl ConsumerStatus {
-    /// Whether it has joined its group, polls, takes records, and can write dead letters; `Ok` says what it is doing, `Err`
+    /// Whether it has joined its group, polls, takes records, commits, and can write dead letters; `Ok` says what it is doing, `Err`
     /// which of these is not so.
     pub fn check(&self) -> Result<String, String> {
         let polled = Duration::from_millis(self.0.polled.load(Ordering::Relaxed));
@@ -71,7 +75,9 @@ impl ConsumerStatus {
         if self.0.began.elapsed().saturating_sub(polled) > SILENT {
             return Err(format!("has not polled Kafka for {SILENT:?}"));
         }
-        if let Some(reason) = self.brake().or_else(|| self.halted()).or_else(|| self.stalled()) {
+        if let Some(reason) =
+            self.brake().or_else(|| self.halted()).or_else(|| self.stalled()).or_else(|| read(&self.0.uncommitted))
+        {
             return Err(reason);
         }
         // The log has the reason, which may name hosts; readiness is open to everybody.
@@ -85,6 +91,9 @@ impl ConsumerStatus {
         };
         if let Some(what) = &*self.0.waits_for.lock().unwrap_or_else(PoisonError::into_inner) {
             doing.push_str(&format!("; waits for {what}"));
+        }
+        if let Some(blocked) = read(&self.0.blocked) {
+            doing = format!("{doing}; {blocked}");
         }
         Ok(doing)
     }
@@ -102,9 +111,9 @@ impl ConsumerStatus {
         self.0.brake.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|braked| braked.reason.clone())
     }
 
-    /// Which partition it has taken nothing of for long although there is more, if any; its client is then built anew.
+    /// Which partition it takes nothing of although there is more, if any, and why.
     pub fn stalled(&self) -> Option<String> {
-        self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.0.stalled)
     }
 
     /// Takes the brake off before its time. What was wrong should be mended by then: it is put on again as before.
@@ -140,8 +149,19 @@ impl ConsumerStatus {
         self.0.assigned.load(Ordering::Relaxed) != usize::MAX
     }
 
-    pub(super) fn stalls(&self, reason: Option<String>) {
-        *self.0.stalled.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    /// Returns what held until now.
+    pub(super) fn stalls(&self, reason: Option<String>) -> Option<String> {
+        replace(&self.0.stalled, reason)
+    }
+
+    /// What it has handled is not committed. Returns what held until now.
+    pub(super) fn cannot_commit(&self, reason: Option<String>) -> Option<String> {
+        replace(&self.0.uncommitted, reason)
+    }
+
+    /// It waits for the end of another's transaction. Returns what held until now.
+    pub(super) fn is_blocked(&self, reason: Option<String>) -> Option<String> {
+        replace(&self.0.blocked, reason)
     }
 
     /// An outside system that is away.
@@ -162,4 +182,12 @@ impl ConsumerStatus {
     pub(super) fn is_released(&self) -> bool {
         self.0.release.load(Ordering::Relaxed)
     }
+}
+
+fn read(text: &Mutex<Option<String>>) -> Option<String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn replace(text: &Mutex<Option<String>>, with: Option<String>) -> Option<String> {
+    mem::replace(&mut *text.lock().unwrap_or_else(PoisonError::into_inner), with)
 }

@@ -202,7 +202,7 @@ async fn where_a_person_decides_nothing_is_taken_and_readiness_says_so() {
         .await;
     };
     // Nothing committed.
-    let worker = Running::begun(rig.builder("w").build().unwrap());
+    let (worker, _) = Running::begin(rig.builder("w").build().unwrap());
     says_so(worker.status.clone().unwrap()).await;
     worker.stop().await;
     assert_eq!(rig.effects().await.len(), 0);

@@ -7,10 +7,12 @@
 )]
 
 mod asking;
+mod backlog;
 mod batch_order;
 mod batches;
 mod brake;
 mod breaker;
+mod commits;
 mod connections;
 mod consuming;
 mod database_changes;
@@ -20,6 +22,8 @@ mod examples;
 mod forged_replays;
 mod inbox_retention;
 mod lag;
+mod lag_at_start;
+mod lag_over_gaps;
 mod log_resets;
 mod modes;
 mod outage;
@@ -32,6 +36,7 @@ mod relay_order;
 mod replay_modes;
 mod replays;
 mod signed_replays;
+mod stalls;
 mod support;
 mod tombstones;
 mod transactions;

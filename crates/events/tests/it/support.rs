@@ -265,19 +265,18 @@ pub struct Running {
 
 impl Running {
     pub async fn consumer(consumer: Consumer) -> Self {
-        let running = Self::begun(consumer);
-        let joined = running.status.clone().unwrap();
+        let (running, joined) = Self::begin(consumer);
         wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
         running
     }
 
-    /// One that may never be ready.
-    pub fn begun(consumer: Consumer) -> Self {
+    /// The same for one that need not become ready.
+    pub fn begin(consumer: Consumer) -> (Self, ConsumerStatus) {
         let status = consumer.status();
         let token = CancellationToken::new();
         let stop = token.clone();
         let task = tokio::spawn(async move { consumer.run(stop).await.unwrap() });
-        Self { token, task, status: Some(status) }
+        (Self { token, task, status: Some(status.clone()) }, status)
     }
 
     /// As at a SIGTERM.
