@@ -233,7 +233,7 @@ impl Breakers {
 mod tests {
     use std::{sync::Barrier, thread};
 
-    use super::*;
+    use super::{super::known_dependencies::MOST, *};
 
     const CALLER: Caller = Caller { index: 0, has_database: false };
 

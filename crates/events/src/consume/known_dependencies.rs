@@ -6,7 +6,7 @@ use super::dependency::Dependency;
 use crate::flow::breaker::BreakerPolicy;
 
 /// So many systems are remembered, and so many names are labels of metrics: names can come out of data.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 /// The label of those that have none of their own.
 const OTHERS: &str = "other";
 #[derive(Default)]
