@@ -137,7 +137,7 @@ impl ConsumerParts {
 }
 
 /// What stays the same for as long as the consumer runs, whatever becomes of its client.
-struct Session {
+pub(super) struct Session {
     config: KafkaConfig,
     mode: Mode,
     order: Order,
@@ -156,7 +156,7 @@ enum Ended {
 }
 
 impl Session {
-    fn new(parts: ConsumerParts, status: ConsumerStatus) -> Result<Self, BuildError> {
+    pub(super) fn new(parts: ConsumerParts, status: ConsumerStatus) -> Result<Self, BuildError> {
         let names = parts.config.topic_names();
         let specs = parts.topics();
         let place = |spec: &'static TopicSpec| specs.iter().position(|other| *other == spec).unwrap_or_default() as u16;
@@ -204,6 +204,11 @@ impl Session {
         let brake = (parts.brake, parts.cool_down);
         let (config, order, stall_limit) = (parts.config, parts.order, parts.stall_limit);
         Ok(Self { config, mode, order, brake, stall_limit, board: Board::default(), status })
+    }
+
+    #[cfg(test)]
+    pub(super) fn engine(&self) -> Arc<Engine> {
+        Arc::clone(self.mode.engine())
     }
 
     fn count_rebuild(&self, reason: &'static str, times: u64) {

@@ -24,6 +24,8 @@ mod ends;
 mod error_class;
 mod failure;
 mod figures;
+#[cfg(test)]
+mod fuzz;
 mod handler;
 mod housekeeping;
 mod inbox;

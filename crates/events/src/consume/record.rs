@@ -4,10 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use opentelemetry::propagation::Extractor;
-use rdkafka::{
-    Message,
-    message::{BorrowedMessage, Headers as _},
-};
+use rdkafka::{Message, message::Headers as _};
 
 use crate::contract::{event::Coordinates, headers, topics::TopicSpec};
 
@@ -54,7 +51,7 @@ impl Default for Block {
 }
 
 impl Record {
-    pub(super) fn copy(message: &BorrowedMessage<'_>, topic: u16, block: &mut Block) -> Self {
+    pub(super) fn copy(message: &impl Message, topic: u16, block: &mut Block) -> Self {
         let (key, payload, headers) = (message.key(), message.payload(), message.headers());
         let count = headers.map_or(0, |headers| headers.count());
         let (own, value) = (key.unwrap_or_default(), payload.unwrap_or_default());

@@ -23,7 +23,7 @@ fn file(spec: &EventSpec, ending: &str) -> PathBuf {
     folder().join(format!("{}.v{}{ending}", spec.event_type, spec.version))
 }
 
-pub(in crate::contract) fn example(spec: &EventSpec) -> Value {
+pub(crate) fn example(spec: &EventSpec) -> Value {
     let path = file(spec, ".example.json");
     let text = fs::read_to_string(&path).unwrap_or_else(|_| {
         panic!("{} is missing: write an envelope of {} with sample data", path.display(), spec.event_type)

@@ -22,7 +22,7 @@ mod compatibility;
 #[cfg(test)]
 mod document;
 #[cfg(test)]
-pub(in crate::contract) mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
 mod upcasting;
 
