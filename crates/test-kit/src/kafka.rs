@@ -67,6 +67,15 @@ pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32, config: 
     }
 }
 
+/// Deletes a topic, with all that is in it.
+pub async fn delete_topic(bootstrap: &str, name: &str) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    for outcome in admin.delete_topics(&[name], &options).await.unwrap() {
+        outcome.unwrap_or_else(|(_, error)| panic!("cannot delete topic {name} on {bootstrap}: {error}"));
+    }
+}
+
 /// Writes one record and waits for its acknowledgement by all replicas: its partition and offset.
 pub async fn produce(
     bootstrap: &str,

@@ -13,6 +13,7 @@ pub mod broker;
 pub mod conformance;
 mod daemon;
 pub mod faulty_broker;
+mod faulty_produce;
 mod folder;
 pub mod kafka;
 mod ports;
