@@ -81,11 +81,6 @@ impl FaultyBroker {
         self.faults.produce.set_next(faults);
     }
 
-    /// What becomes of all requests that bring records, from now on.
-    pub fn spoil_all_produces(&self, fault: Option<ProduceFault>) {
-        self.faults.produce.set_always(fault);
-    }
-
     /// The next heartbeat of a group's member is answered with what no client gets over: another has taken its place.
     pub fn fence_a_member(&self) {
         self.faults.fence.store(true, SeqCst);

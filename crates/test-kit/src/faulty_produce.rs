@@ -21,23 +21,16 @@ pub enum ProduceFault {
 
 /// What is to become of the next requests.
 #[derive(Debug, Default)]
-pub(crate) struct ProduceFaults {
-    next: Mutex<VecDeque<Option<ProduceFault>>>,
-    always: Mutex<Option<ProduceFault>>,
-}
+pub(crate) struct ProduceFaults(Mutex<VecDeque<Option<ProduceFault>>>);
 
 impl ProduceFaults {
     pub(crate) fn set_next(&self, faults: impl IntoIterator<Item = Option<ProduceFault>>) {
-        *self.next.lock().unwrap() = faults.into_iter().collect();
-    }
-
-    pub(crate) fn set_always(&self, fault: Option<ProduceFault>) {
-        *self.always.lock().unwrap() = fault;
+        *self.0.lock().unwrap() = faults.into_iter().collect();
     }
 
     /// What becomes of this request.
     pub(crate) fn of(&self, request: &[u8]) -> Option<ProduceFault> {
-        let fault = self.next.lock().unwrap().pop_front().flatten().or(*self.always.lock().unwrap());
+        let fault = self.0.lock().unwrap().pop_front().flatten();
         match fault {
             Some(ProduceFault::RefusedTogether(code)) if Request::read(request).records > 1 => {
                 Some(ProduceFault::Refused(code))
