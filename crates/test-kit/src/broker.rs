@@ -22,6 +22,10 @@ const SHORT_SESSIONS: &str =
 /// Where the logs are, in its folder.
 const DATA: &str = "data";
 
+const GUARDED: &str = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+";
+
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Killed when dropped, its data with it.
@@ -36,15 +40,21 @@ impl Broker {
     /// Ready for clients when this returns.
     pub async fn start() -> Self {
         let port = free_port();
-        Self::start_on(port, port).await
+        Self::start_on(port, port, "").await
     }
 
     /// The same behind a proxy on this port, where the broker sends its clients.
     pub(crate) async fn start_behind(proxy: u16) -> Self {
-        Self::start_on(free_port(), proxy).await
+        Self::start_on(free_port(), proxy, "").await
     }
 
-    async fn start_on(port: u16, advertised: u16) -> Self {
+    /// One that heeds access control lists. What has none is everybody's.
+    pub async fn start_guarded() -> Self {
+        let port = free_port();
+        Self::start_on(port, port, GUARDED).await
+    }
+
+    async fn start_on(port: u16, advertised: u16, more: &str) -> Self {
         let folder = Folder::create("broker");
         let settings = SETTINGS
             .replace(
@@ -54,7 +64,7 @@ impl Broker {
             .replace("@PORT@", &port.to_string())
             .replace("@CONTROLLER_PORT@", &free_port().to_string())
             .replace("@DATA@", &folder.join(DATA).display().to_string());
-        fs::write(folder.join("server.properties"), settings + SHORT_SESSIONS).unwrap();
+        fs::write(folder.join("server.properties"), settings + SHORT_SESSIONS + more).unwrap();
         fs::write(folder.join("log4j2.properties"), LOGGING).unwrap();
         let mut broker = Self { daemon: Daemon::new("the private broker", folder.join("log")), folder, port };
         broker.format().await;
@@ -65,6 +75,23 @@ impl Broker {
     /// What clients connect to; the same after [`Self::start_again`].
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Takes the right to write a topic from everybody.
+    pub async fn deny_write(&self, topic: &str) {
+        self.acl(&["--add", "--deny-principal", "User:*", "--operation", "Write", "--topic", topic]).await;
+        self.acl(&["--add", "--allow-principal", "User:*", "--operation", "All", "--topic", topic]).await;
+    }
+
+    /// Gives it back.
+    pub async fn allow_write(&self, topic: &str) {
+        self.acl(&["--remove", "--force", "--topic", topic]).await;
+    }
+
+    async fn acl(&self, what: &[&str]) {
+        let mut command = self.java("org.apache.kafka.tools.AclCommand");
+        command.args(["--bootstrap-server", &self.bootstrap()]).args(what);
+        self.daemon.prepare(command).await;
     }
 
     /// In an orderly way, by SIGTERM.

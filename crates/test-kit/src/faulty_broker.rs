@@ -2,6 +2,7 @@
 //! after changes of leader and of members, and otherwise comes when nobody looks.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -15,13 +16,20 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::Mutex,
+    sync::{Mutex, Notify},
     task::JoinHandle,
 };
 
-use crate::{broker::Broker, offset_commit, ports::free_port};
+pub use crate::faulty_produce::ProduceFault;
+use crate::{
+    broker::Broker,
+    faulty_produce::{ProduceFaults, refusal},
+    offset_commit,
+    ports::free_port,
+};
 
-/// The kinds of three requests, and errors, by their numbers in the protocol.
+/// The kinds of four requests, and errors, by their numbers in the protocol.
+const PRODUCE: u16 = 0;
 const FETCH: u16 = 1;
 const OFFSET_COMMIT: u16 = 8;
 const HEARTBEAT: u16 = 12;
@@ -50,6 +58,7 @@ struct Faults {
     /// 0 for none.
     commit_error: AtomicI16,
     refused: AtomicUsize,
+    produce: ProduceFaults,
 }
 
 impl FaultyBroker {
@@ -99,6 +108,11 @@ impl FaultyBroker {
         self.faults.refused.load(SeqCst)
     }
 
+    /// What becomes of the next requests that bring records, on whatever connection; those after them pass.
+    pub fn spoil_produces(&self, faults: impl IntoIterator<Item = Option<ProduceFault>>) {
+        self.faults.produce.set_next(faults);
+    }
+
     /// The next heartbeat of a group's member is answered with what no client gets over: another has taken its place.
     pub fn fence_a_member(&self) {
         self.faults.fence.store(true, SeqCst);
@@ -121,14 +135,19 @@ async fn accept(listener: TcpListener, target: String, faults: Arc<Faults>) {
             let (from_client, to_client) = client.into_split();
             let (mut from_server, to_server) = server.into_split();
             let to_client = Mutex::new(to_client);
+            let open = Open::default();
             let answers = async {
                 while let Some(answer) = read(&mut from_server).await {
-                    write(&mut *to_client.lock().await, &answer).await?;
+                    match open.answered(&answer) {
+                        Some(InItsPlace::This(other)) => write(&mut *to_client.lock().await, &other).await?,
+                        Some(InItsPlace::Nothing) => return None,
+                        None => write(&mut *to_client.lock().await, &answer).await?,
+                    }
                 }
                 Some(())
             };
             tokio::select! {
-                _ = pass_requests(from_client, to_server, &to_client, &faults) => {}
+                _ = pass_requests(from_client, to_server, &to_client, &open, &faults) => {}
                 _ = answers => {}
             }
         });
@@ -139,6 +158,7 @@ async fn pass_requests(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     back: &Mutex<OwnedWriteHalf>,
+    open: &Open,
     faults: &Faults,
 ) -> Option<()> {
     let mut has_fetched = false;
@@ -147,6 +167,20 @@ async fn pass_requests(
         let request = read(&mut from).await?;
         let number = |at: usize| u16::from_be_bytes([request[at], request[at + 1]]);
         match number(0) {
+            PRODUCE => match faults.produce.of(&request) {
+                Some(ProduceFault::Lost) => return None,
+                Some(ProduceFault::Refused(code)) => {
+                    // As a broker does, which answers in the order of the requests.
+                    open.none().await;
+                    write(&mut *back.lock().await, &refusal(&request, code)).await?;
+                    continue;
+                }
+                Some(ProduceFault::TakenAndRefused(code)) => {
+                    open.add(&request, Some(InItsPlace::This(refusal(&request, code))));
+                }
+                Some(ProduceFault::TakenAndLost) => open.add(&request, Some(InItsPlace::Nothing)),
+                _ => open.add(&request, None),
+            },
             FETCH if !faults.no_fetches.load(SeqCst) => {
                 has_fetched = true;
                 faults.fetched.fetch_add(1, SeqCst);
@@ -172,6 +206,37 @@ async fn pass_requests(
             _ => {}
         }
         write(&mut to, &request).await?;
+    }
+}
+
+/// What is sent for an answer of the broker's; after nothing the connection ends.
+enum InItsPlace {
+    This(Vec<u8>),
+    Nothing,
+}
+
+/// Requests with records that the broker has not answered, by their numbers.
+#[derive(Default)]
+struct Open {
+    requests: std::sync::Mutex<BTreeMap<Vec<u8>, Option<InItsPlace>>>,
+    answered: Notify,
+}
+
+impl Open {
+    fn add(&self, request: &[u8], answer: Option<InItsPlace>) {
+        self.requests.lock().unwrap().insert(request[4..8].to_vec(), answer);
+    }
+
+    fn answered(&self, answer: &[u8]) -> Option<InItsPlace> {
+        let other = self.requests.lock().unwrap().remove(&answer[..4])?;
+        self.answered.notify_one();
+        other
+    }
+
+    async fn none(&self) {
+        while !self.requests.lock().unwrap().is_empty() {
+            self.answered.notified().await;
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod broker_disk;
 pub mod conformance;
 mod daemon;
 pub mod faulty_broker;
+mod faulty_produce;
 mod folder;
 pub mod interventions;
 pub mod kafka;

@@ -8,7 +8,7 @@ use rdkafka::{
 };
 use thiserror::Error;
 
-use super::{client::Client, config::KafkaConfig};
+use super::{blame, client::Client, config::KafkaConfig};
 use crate::contract::topics::{Cleanup, TopicSpec};
 
 /// How long one question to the cluster may take.
@@ -19,13 +19,28 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub enum TopicError {
     /// The cluster did not answer or refused the question; `hint` is what the client met by itself.
     #[error("asking Kafka at {servers} for its topics failed{hint}")]
-    Ask { servers: String, hint: String, source: KafkaError },
+    Ask { servers: String, hint: String, remedy: Option<&'static str>, source: KafkaError },
     /// One topic was refused.
     #[error("creating the topic {topic} was refused: {code}")]
     Create { topic: String, code: RDKafkaErrorCode },
 }
 
-/// Creates the topics of `topics` that are missing, and logs a warning for each that differs from the catalogue.
+impl TopicError {
+    /// What a person has to do, where it does not pass by itself.
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Ask { remedy, source, .. } => remedy.or_else(|| blame::remedy(source.rdkafka_error_code()?)),
+            // A topic that may not be seen looks as if it were missing.
+            Self::Create { code: RDKafkaErrorCode::TopicAuthorizationFailed, .. } => {
+                Some("give this client's user the right Describe on the topic, or Create where there is none yet")
+            }
+            Self::Create { code, .. } => blame::remedy(*code),
+        }
+    }
+}
+
+/// Creates the topics of `topics` that are missing, and logs a warning for each that differs from the catalogue. One that is
+/// named twice counts once.
 ///
 /// # Errors
 /// When the cluster is away or refuses a topic; calling again is safe.
@@ -35,12 +50,16 @@ pub async fn ensure(config: &KafkaConfig, client_id: &str, topics: &[&TopicSpec]
     let failed = |source| TopicError::Ask {
         servers: config.kafka_bootstrap_servers.to_string(),
         hint: last_error.get().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+        remedy: last_error.remedy(),
         source,
     };
     let admin: AdminClient<Client> = config.client(client_id).create_with_context(context).map_err(&failed)?;
     let names = config.topic_names();
     let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
-    let named: Vec<(String, &TopicSpec)> = topics.iter().map(|topic| (names.in_kafka(topic), *topic)).collect();
+    // Kafka refuses a question that names a topic twice.
+    let mut named: Vec<(String, &TopicSpec)> = topics.iter().map(|topic| (names.in_kafka(topic), *topic)).collect();
+    named.sort_by(|(one, _), (other, _)| one.cmp(other));
+    named.dedup_by(|(one, _), (other, _)| one == other);
     let settings: Vec<_> = named.iter().map(|(_, topic)| settings(config, topic)).collect();
     let wanted: Vec<NewTopic<'_>> = named
         .iter()

@@ -12,27 +12,47 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
+use super::blame;
+
 /// The last error that the client met by itself, such as a refused password. Delivery reports and time-outs do not tell
 /// it, so whoever reports those adds it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LastError(Arc<Mutex<Option<(String, Instant)>>>);
+pub(crate) struct LastError(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The text, and when it was logged.
+    said: Option<(String, Instant)>,
+    /// What a person has to do, and when that was last met. What comes behind it, such as that no broker is left, does not
+    /// cover it.
+    remedy: Option<(&'static str, Instant)>,
+}
 
 /// The same complaint is logged once in this time; librdkafka repeats it several times a second while a broker is away.
 const QUIET: Duration = Duration::from_secs(30);
 
 impl LastError {
     pub(crate) fn get(&self) -> Option<String> {
-        self.0.lock().ok()?.as_ref().map(|(text, _)| text.clone())
+        self.0.lock().ok()?.said.as_ref().map(|(text, _)| text.clone())
+    }
+
+    /// What a person has to do, where the client has met a moment ago what does not pass by itself.
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
+        let (remedy, at) = self.0.lock().ok()?.remedy?;
+        (at.elapsed() < QUIET).then_some(remedy)
     }
 
     /// Remembers what was said; `false` when the same was said a moment ago.
     fn set(&self, kind: &KafkaError, text: &str) -> bool {
         let Ok(mut last) = self.0.lock() else { return true };
+        if let Some(remedy) = kind.rdkafka_error_code().and_then(blame::remedy) {
+            last.remedy = Some((remedy, Instant::now()));
+        }
         let text = format!("{text} ({kind})");
-        if last.as_ref().is_some_and(|(before, at)| *before == text && at.elapsed() < QUIET) {
+        if last.said.as_ref().is_some_and(|(before, at)| *before == text && at.elapsed() < QUIET) {
             return false;
         }
-        *last = Some((text, Instant::now()));
+        last.said = Some((text, Instant::now()));
         true
     }
 }
@@ -70,3 +90,20 @@ impl ClientContext for Client {
 }
 
 impl ConsumerContext for Client {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_has_to_do_is_told_until_it_is_not_met_again() {
+        let error = |code| KafkaError::Global(code);
+        let last = LastError::default();
+        assert!(last.set(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused"));
+        assert_eq!(last.remedy(), None);
+        assert!(last.set(&error(RDKafkaErrorCode::Authentication), "wrong password"));
+        assert!(last.set(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down"));
+        assert!(last.remedy().is_some_and(|remedy| remedy.contains("KAFKA_SASL_")));
+        assert!(!last.set(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down"));
+    }
+}

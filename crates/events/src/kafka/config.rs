@@ -12,6 +12,15 @@ pub use super::values::{
 use super::values::{acks, group_id, name_of, namespace, no_auto_commit, readable_file, replay_key, topic_name};
 use crate::contract::{replay::ReplayKey, topics::TopicNames};
 
+/// As many records wait in a producer's client, on their way included. Enough for 200 000 records/s at 50 ms until the
+/// acknowledgement. The client's own 100 000 fall out of a core's cache: a plain loop that fills them sends 175 000
+/// records/s, with these 330 000 (300 bytes, eight headers, two cores).
+pub(crate) const QUEUE_RECORDS: usize = 10_000;
+/// A broker measures whole batches, and this is below what any topic of the catalogue takes.
+const MOST_BATCH_BYTES: i32 = 1 << 20;
+/// What the client itself refuses to take; above what any topic of the catalogue takes.
+const MOST_RECORD_BYTES: i32 = 1_200_000;
+
 /// Kafka settings, as flags and as environment variables.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Kafka")]
@@ -103,14 +112,15 @@ pub struct ProducerConfig {
     /// Only `all`: the outbox counts a record as published once every in-sync replica has it
     #[arg(long, env = "KAFKA_PRODUCER_ACKS", default_value = "all", value_parser = acks)]
     pub kafka_producer_acks: String,
-    /// How often the client itself tries again; unlimited unless set
+    /// Accepted for the earlier systems' sake and not obeyed: a record that is given up leaves a gap that later ones pass,
+    /// so the outbox's producer tries for ever, and a direct one for as long as its caller has patience
     #[arg(long, env = "KAFKA_PRODUCER_RETRIES", value_parser = clap::value_parser!(i32).range(0..))]
     pub kafka_producer_retries: Option<i32>,
-    /// The largest batch in bytes
-    #[arg(long, env = "KAFKA_PRODUCER_BATCH_SIZE", default_value_t = 1_048_576, value_parser = clap::value_parser!(i32).range(1..))]
+    /// The largest batch in bytes; never more than every topic takes, 1048576
+    #[arg(long, env = "KAFKA_PRODUCER_BATCH_SIZE", default_value_t = MOST_BATCH_BYTES, value_parser = clap::value_parser!(i32).range(1..))]
     pub kafka_producer_batch_size: i32,
     /// How long a record may wait for others to share its batch, in milliseconds. The relay reads rows in batches already
-    #[arg(long, env = "KAFKA_PRODUCER_LINGER_MS", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..=900_000))]
+    #[arg(long, env = "KAFKA_PRODUCER_LINGER_MS", default_value_t = 1, value_parser = clap::value_parser!(i32).range(0..=1_000))]
     pub kafka_producer_linger_ms: i32,
     /// How batches are compressed. Every client reads gzip; for the others Python and Node clients need packages besides
     #[arg(long, env = "KAFKA_PRODUCER_COMPRESSION_TYPE", default_value = "gzip", ignore_case = true)]
@@ -237,23 +247,36 @@ impl KafkaConfig {
         config
             .set("enable.idempotence", "true")
             .set("acks", &producer.kafka_producer_acks)
-            .set("batch.size", producer.kafka_producer_batch_size.to_string())
+            .set("batch.size", producer.kafka_producer_batch_size.min(MOST_BATCH_BYTES).to_string())
             .set("linger.ms", producer.kafka_producer_linger_ms.to_string())
             .set("compression.type", name_of(producer.kafka_producer_compression_type))
             // The partitioner of Java, and of most others' clients: a key lies on one partition whoever writes it.
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", patience.map_or(0, |limit| limit.as_millis().max(1)).to_string())
-            .set("message.max.bytes", "1200000")
+            .set("message.max.bytes", MOST_RECORD_BYTES.to_string())
             .set("queue.buffering.max.kbytes", "65536")
-            // Enough for 200 000 records/s at 50 ms until the acknowledgement. The client's own 100 000 fall out of a core's cache: a
-            // plain loop that fills them sends 175 000 records/s, with these 330 000 (300 bytes, eight headers, two cores).
-            .set("queue.buffering.max.messages", "10000")
+            .set("queue.buffering.max.messages", QUEUE_RECORDS.to_string())
             // What `kafka_producer_batch_size` is made of, at least as often as Prometheus usually asks.
             .set("statistics.interval.ms", "5000");
-        if let Some(retries) = producer.kafka_producer_retries {
-            config.set("retries", retries.to_string());
-        }
         config
+    }
+
+    /// Says which settings of the producers are not obeyed, and why.
+    pub(crate) fn tell_what_is_not_obeyed(&self) {
+        let producer = &self.producer;
+        if let Some(retries) = producer.kafka_producer_retries.filter(|retries| *retries < i32::MAX) {
+            tracing::info!(
+                retries,
+                "KAFKA_PRODUCER_RETRIES is not obeyed: a record that is given up would be passed by later ones of its key"
+            );
+        }
+        if producer.kafka_producer_batch_size > MOST_BATCH_BYTES {
+            tracing::info!(
+                set = producer.kafka_producer_batch_size,
+                used = MOST_BATCH_BYTES,
+                "KAFKA_PRODUCER_BATCH_SIZE is lowered: brokers refuse batches larger than their topic takes"
+            );
+        }
     }
 
     /// A consumer whose offsets move only when it is told to.
@@ -291,7 +314,10 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::contract::replay::{Carrier, Replay};
+    use crate::contract::{
+        replay::{Carrier, Replay},
+        topics::CATALOGUE,
+    };
 
     #[derive(Parser)]
     struct Cli {
@@ -313,6 +339,21 @@ mod tests {
         assert!(refusal(&["--kafka-consumer-enable-auto-commit", "true"]).contains("allowed: false"));
         assert!(parse(&["--kafka-consumer-enable-auto-commit", "False", "--kafka-producer-acks", "-1"]).is_err());
         assert!(parse(&["--kafka-consumer-enable-auto-commit", "False", "--kafka-producer-acks=-1"]).is_ok());
+    }
+
+    #[test]
+    fn what_would_reorder_records_is_not_obeyed() {
+        let of = |args: &[&str], name: &str| parse(args).unwrap().producer("x", None).get(name).map(str::to_owned);
+        for retries in ["0", "1", "3"] {
+            assert_eq!(of(&["--kafka-producer-retries", retries], "retries"), None, "the client's own is without end");
+        }
+        for (set, obeyed) in [("1", "1"), ("16384", "16384"), ("1048576", "1048576"), ("4000000", "1048576")] {
+            assert_eq!(of(&["--kafka-producer-batch-size", set], "batch.size").as_deref(), Some(obeyed));
+        }
+        assert!(refusal(&["--kafka-producer-linger-ms", "1001"]).contains("0..=1000"));
+        for topic in CATALOGUE {
+            assert!((MOST_BATCH_BYTES..MOST_RECORD_BYTES).contains(&topic.max_message_bytes), "{}", topic.name);
+        }
     }
 
     #[test]

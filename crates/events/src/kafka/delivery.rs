@@ -4,6 +4,7 @@
 //! refuses them then, and whoever tries again later would come behind others of the same key.
 
 use std::{
+    collections::HashMap,
     fmt,
     ops::Deref,
     pin::Pin,
@@ -24,12 +25,12 @@ use rdkafka::{
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    client::Client,
+    client::{Client, LastError},
     out_record::OutRecord,
     producer_metrics::{ProducerMetrics, TopicMetrics},
     send_error::SendError,
 };
-use crate::contract::topics::TopicNames;
+use crate::contract::topics::{CATALOGUE, TopicNames};
 
 /// While the client's queue is full, it is tried this often at least: a place becomes free a moment after the delivery that
 /// frees it is told.
@@ -79,13 +80,16 @@ pub(super) struct Outlet {
     client: OffThread<ThreadedProducer<Deliveries>>,
     deliveries: Deliveries,
     metrics: ProducerMetrics,
+    /// What the catalogue's topics take, by their names in Kafka.
+    limits: HashMap<String, usize>,
 }
 
 impl Outlet {
     pub(super) fn open(settings: &ClientConfig, names: TopicNames) -> Result<Self, KafkaError> {
         let deliveries = Deliveries { names: names.clone(), ..Deliveries::default() };
         let client = OffThread(Some(settings.create_with_context(deliveries.clone())?));
-        Ok(Self { client, deliveries, metrics: ProducerMetrics::new(names) })
+        let limits = CATALOGUE.iter().map(|topic| (names.in_kafka(topic), topic.max_message_bytes as usize)).collect();
+        Ok(Self { client, deliveries, metrics: ProducerMetrics::new(names), limits })
     }
 
     pub(super) fn client(&self) -> &ThreadedProducer<Deliveries> {
@@ -93,8 +97,8 @@ impl Outlet {
     }
 
     /// What the client met by itself.
-    pub(super) fn hint(&self) -> Option<String> {
-        self.deliveries.client.last_error.get()
+    pub(super) fn met(&self) -> &LastError {
+        &self.deliveries.client.last_error
     }
 
     /// The first failure of a record that had no `answer`, since it was last asked.
@@ -115,6 +119,10 @@ impl Outlet {
 
     async fn hand_over_for(&mut self, record: &OutRecord, is_awaited: bool) -> Result<Arc<Pending>, KafkaError> {
         let metrics = self.metrics.of(&record.topic);
+        if self.limits.get(&record.topic).is_some_and(|limit| record.size() > *limit) {
+            metrics.failed();
+            return Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge));
+        }
         let pending = Arc::new(Pending {
             outcome: Mutex::default(),
             waker: AtomicWaker::new(),
@@ -175,7 +183,7 @@ impl ProducerContext for Deliveries {
             }
             Err((error, message)) => {
                 pending.metrics.failed();
-                Err(SendError::of(message.topic(), self.client.last_error.get(), error.clone()))
+                Err(SendError::of(message.topic(), Some(&self.client.last_error), error.clone()))
             }
         };
         match outcome {

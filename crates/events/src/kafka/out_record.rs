@@ -6,7 +6,7 @@ use rdkafka::{
     util::IntoOpaque,
 };
 
-use super::send_error::SendError;
+use super::{record_size, send_error::SendError};
 use crate::contract::{
     codec,
     envelope::Envelope,
@@ -40,6 +40,16 @@ impl OutRecord {
             headers: headers.collect(),
             payload: Some(payload),
         })
+    }
+
+    /// What it counts against its topic's limit.
+    pub(super) fn size(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| record_size::header(name, value)).sum();
+        record_size::record(
+            self.key.as_deref().unwrap_or_default(),
+            self.payload.as_deref().unwrap_or_default(),
+            headers,
+        )
     }
 
     pub(crate) fn with_opaque<O: IntoOpaque>(&self, opaque: O) -> BaseRecord<'_, [u8], [u8], O> {

@@ -11,7 +11,6 @@ use rdkafka::{
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
-pub(crate) use super::send_error::refused_for_good;
 use super::{config::KafkaConfig, delivery::Outlet, registry::Registry, trace};
 pub use super::{delivery::Delivery, out_record::OutRecord, send_error::SendError};
 use crate::contract::{
@@ -103,7 +102,7 @@ impl Producer {
         match outlet.hand_over(record).await {
             Ok(delivery) => return Ok(delivery),
             Err(error) if error.rdkafka_error_code() != Some(RDKafkaErrorCode::Fatal) => {
-                return Err(SendError::of(&record.topic, outlet.hint(), error));
+                return Err(SendError::of(&record.topic, Some(outlet.met()), error));
             }
             Err(_) => {}
         }

@@ -17,13 +17,18 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use schema_registry_converter::{
     async_impl::schema_registry::{SrSettings, perform_sr_call, post_schema},
     error::SRCError,
-    schema_registry_common::{RawError, SchemaType, SrCall, SubjectNameStrategy, SuppliedSchema, get_payload},
+    schema_registry_common::{RawError, SchemaType, SrCall, SubjectNameStrategy, SuppliedSchema},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 pub use super::registry_error::RegistryError;
-use super::{config::KafkaConfig, out_record::OutRecord, values::RegistryUrl};
+use super::{
+    config::KafkaConfig,
+    frame::{framed, is_framed},
+    out_record::OutRecord,
+    values::RegistryUrl,
+};
 use crate::{
     contract::{headers, schema},
     flow::error::chain,
@@ -82,9 +87,12 @@ impl Registry {
         })
     }
 
-    /// Frames an event's record, waiting at most `patience` for a registry that is away. What is no event, or has no schema
-    /// in the catalogue, stays as it is.
+    /// Frames an event's record, waiting at most `patience` for a registry that is away. What is framed already, is no event,
+    /// or has no schema in the catalogue, stays as it is.
     pub(crate) async fn frame(&self, record: &mut OutRecord, patience: Duration) -> Result<(), RegistryError> {
+        if record.payload.as_deref().is_none_or(is_framed) {
+            return Ok(());
+        }
         let deadline = Instant::now() + patience;
         let id = loop {
             let header = |name: &str| record.headers.iter().find(|(of, _)| of == name).map(|(_, value)| &**value);
@@ -94,7 +102,7 @@ impl Registry {
             }
         };
         if let (Some(id), Some(value)) = (id, &record.payload) {
-            record.payload = Some(framed(id, value));
+            record.payload = Some(framed(id, value).into_owned());
         }
         Ok(())
     }
@@ -223,9 +231,4 @@ fn raw(error: &SRCError) -> Option<&RawError> {
 
 fn code(error: &SRCError) -> Option<u32> {
     raw(error).map(|raw| raw.error_code)
-}
-
-/// A value in the registries' wire format: a zero byte, the schema's id, the JSON.
-pub(crate) fn framed(id: u32, value: &[u8]) -> Vec<u8> {
-    get_payload(id, value.to_vec())
 }

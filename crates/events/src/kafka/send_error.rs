@@ -1,19 +1,35 @@
 //! Why a record is not in Kafka, or not known to be, and what to do about it.
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use thiserror::Error;
 
-use super::registry_error::RegistryError;
+use super::{
+    blame::{Blame, blame},
+    client::LastError,
+    registry_error::RegistryError,
+};
 
 /// Why a record is not in Kafka, or not known to be.
 #[derive(Debug, Error)]
 pub enum SendError {
-    /// Kafka refuses this very record, for its size, its topic or the rights of its sender. Sending it again is of no use
-    /// before somebody mends that.
+    /// Kafka refuses this very record, for its size or its form. Sending it again is of no use.
     #[error("Kafka refuses the record for {topic}")]
     Refused {
         /// The name in Kafka.
         topic: String,
+        /// How Kafka puts it.
+        source: Box<KafkaError>,
+    },
+    /// A right, a topic or a setting is missing. Nothing is wrong with the record: send it again once a person has done what
+    /// the message says.
+    #[error("nothing can be sent to {topic} for now: {remedy}{hint}")]
+    Denied {
+        /// The name in Kafka.
+        topic: String,
+        /// What a person has to do.
+        remedy: &'static str,
+        /// What the client met by itself, such as a refused password.
+        hint: String,
         /// How Kafka puts it.
         source: Box<KafkaError>,
     },
@@ -52,15 +68,19 @@ pub enum SendError {
 }
 
 impl SendError {
-    pub(crate) fn of(topic: &str, hint: Option<String>, source: KafkaError) -> Self {
+    /// Sorts an error of the client's; `met` is what it met by itself.
+    pub(crate) fn of(topic: &str, met: Option<&LastError>, source: KafkaError) -> Self {
         let topic = topic.to_owned();
-        let hint = hint.map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let code = source.rdkafka_error_code();
+        let hint = met.and_then(LastError::get).map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let blame = source.rdkafka_error_code().map_or(Blame::Outage, blame);
+        // A refused password shows only in what the client met: records just wait, and time out.
+        let remedy = met.and_then(LastError::remedy);
         let source = Box::new(source);
-        match code {
-            Some(code) if refused_for_good(code) => Self::Refused { topic, source },
-            Some(RDKafkaErrorCode::Fatal) => Self::ClientDied { topic, hint, source },
-            _ => Self::Unacknowledged { topic, hint, source },
+        match (blame, remedy) {
+            (Blame::Record, _) => Self::Refused { topic, source },
+            (Blame::Setting(remedy), _) | (Blame::Outage, Some(remedy)) => Self::Denied { topic, remedy, hint, source },
+            (Blame::Client, _) => Self::ClientDied { topic, hint, source },
+            (Blame::Outage, None) => Self::Unacknowledged { topic, hint, source },
         }
     }
 
@@ -69,25 +89,7 @@ impl SendError {
         match self {
             Self::Refused { .. } | Self::Encode { .. } => true,
             Self::Registry(error) => error.is_refusal(),
-            Self::Unacknowledged { .. } | Self::ClientDied { .. } => false,
+            Self::Denied { .. } | Self::Unacknowledged { .. } | Self::ClientDied { .. } => false,
         }
     }
-}
-
-/// The answers by which Kafka refuses a record for what it is.
-pub(crate) fn refused_for_good(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        code,
-        Code::MessageSizeTooLarge
-            | Code::InvalidMessageSize
-            | Code::InvalidMessage
-            | Code::InvalidRecord
-            | Code::InvalidTopic
-            | Code::UnknownTopic
-            | Code::UnknownTopicOrPartition
-            | Code::UnknownPartition
-            | Code::TopicAuthorizationFailed
-            | Code::PolicyViolation
-    )
 }

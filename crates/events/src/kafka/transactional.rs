@@ -188,7 +188,7 @@ impl TransactionalProducer {
     }
 
     fn met(&self, step: Step, fatal: Option<(RDKafkaErrorCode, String)>) -> Met<'_> {
-        Met { id: &self.id, step, hint: self.outlet.hint(), fatal }
+        Met { id: &self.id, step, hint: self.outlet.met().get(), fatal }
     }
 }
 

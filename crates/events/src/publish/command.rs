@@ -120,7 +120,8 @@ const RELEASE: &str = "
         RETURNING o.id, o.topic, o.key, o.headers, o.payload, o.created_at),
     held AS (DELETE FROM outbox_held RETURNING id, topic, key, headers, payload, created_at)
     INSERT INTO outbox (topic, key, headers, payload, created_at)
-    SELECT topic, key, headers, payload, created_at FROM (SELECT * FROM held UNION ALL SELECT * FROM later) AS again
+    SELECT topic, key, headers, payload, created_at
+    FROM (SELECT DISTINCT ON (id) * FROM (SELECT * FROM held UNION ALL SELECT * FROM later) AS all_of_them) AS again
     ORDER BY id";
 
 /// Takes the relay's lock for the length of a transaction.

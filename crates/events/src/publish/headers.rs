@@ -8,7 +8,9 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-/// Reads a JSON object of strings. Returns the headers and the bytes that they take in a record.
+use crate::kafka::record_size;
+
+/// Reads a JSON object of strings. Returns the headers and what they count in the size of a record.
 pub(super) fn read(json: &str) -> Result<(OwnedHeaders, usize), serde_json::Error> {
     let Read(headers, bytes) = serde_json::from_str(json)?;
     Ok((headers, bytes))
@@ -21,8 +23,6 @@ pub(super) fn value<'h>(headers: &'h OwnedHeaders, name: &str) -> Option<&'h [u8
 
 /// What an event has at most; one more costs a growth.
 const USUAL: usize = 12;
-/// Lengths of name and value, with room to spare.
-const LENGTHS: usize = 4;
 
 struct Read(OwnedHeaders, usize);
 
@@ -56,7 +56,7 @@ impl<'de> Visitor<'de> for Object {
         let (mut headers, mut bytes) = (OwnedHeaders::new_with_capacity(USUAL), 0);
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, Value<'de>>()? {
             if let Value::Text(value) = value {
-                bytes += name.len() + value.len() + LENGTHS;
+                bytes += record_size::header(&name, value.as_bytes());
                 headers = headers.insert(Header { key: &name, value: Some(value.as_bytes()) });
             }
         }
@@ -75,7 +75,7 @@ mod tests {
         let (headers, bytes) = read(r#"{"ce_id": "1", "a\"b": "Zo\u00eb", "causation_id": null, "n": 7}"#).unwrap();
         let read: Vec<_> = headers.iter().map(|header| (header.key, header.value.unwrap())).collect();
         assert_eq!(read, [("ce_id", b"1".as_slice()), ("a\"b", "Zoë".as_bytes())]);
-        assert_eq!(bytes, 5 + 1 + 3 + 4 + 2 * LENGTHS);
+        assert_eq!(bytes, record_size::header("ce_id", b"1") + record_size::header("a\"b", "Zoë".as_bytes()));
         assert!(super::read("[]").is_err() && super::read(r#"{"a": "1""#).is_err());
     }
 }

@@ -1,11 +1,14 @@
 //! Row to record: what a transaction publishes is in Kafka if, and only if, the transaction commits, in order per key.
 
+mod client;
 mod command;
 mod connections;
 pub mod cursor;
+mod deliveries;
 mod figures;
 mod headers;
 mod held;
+mod lead;
 pub mod outbox;
 pub mod relay;
 mod relay_error;

@@ -13,22 +13,20 @@ use crate::{
         envelope::Envelope,
         event::{Event, EventId, NewEvent},
         headers,
+        topics::TopicSpec,
     },
-    kafka::trace,
+    kafka::{record_size, trace},
 };
 
 /// Outbox and inbox tables, made in the first schema of the connection's search path.
 pub static MIGRATOR: Migrator = sqlx::migrate!("./sql");
 
-/// The largest value of a record.
-const MAX_PAYLOAD: usize = 1 << 20;
-
 /// Why an event could not be published. The transaction that it belongs to should be rolled back.
 #[derive(Debug, Error)]
 pub enum PublishError {
-    /// The event is larger than a record may be.
-    #[error("the {event_type} event has {size} bytes; a record holds at most {MAX_PAYLOAD}")]
-    TooLarge { event_type: &'static str, size: usize },
+    /// Its record, with key and headers, would be larger than its topic takes.
+    #[error("the record for {topic} would have {size} bytes; the topic takes at most {limit}")]
+    TooLarge { topic: &'static str, size: usize, limit: usize },
     /// The event cannot be written as JSON.
     #[error("the {event_type} event cannot be written as JSON")]
     Encode { event_type: &'static str, source: serde_json::Error },
@@ -138,18 +136,9 @@ impl Tx {
         let envelope = Envelope::seal(event, &self.source);
         let encode = |source| PublishError::Encode { event_type: E::TYPE, source };
         let payload = codec::encode(&envelope).map_err(encode)?;
-        if payload.len() > MAX_PAYLOAD {
-            return Err(PublishError::TooLarge { event_type: E::TYPE, size: payload.len() });
-        }
         let span = trace::send(E::TOPIC.name);
-        let headers = headers::of(&envelope).into_iter().chain(trace::headers_of(&span));
-        let headers: serde_json::Map<String, serde_json::Value> =
-            headers.map(|(name, value)| (name.to_owned(), value.into())).collect();
-        let headers = serde_json::to_string(&headers).map_err(encode)?;
-        self.append(E::TOPIC.name, &envelope.key(), &headers, &payload)
-            .instrument(span)
-            .await
-            .map_err(|source| PublishError::Write { event_type: E::TYPE, source })?;
+        let headers: Vec<_> = headers::of(&envelope).into_iter().chain(trace::headers_of(&span)).collect();
+        self.append(E::TYPE, E::TOPIC, &envelope.key(), &headers, &payload).instrument(span).await?;
         Ok(envelope.event_id)
     }
 
@@ -157,27 +146,41 @@ impl Tx {
     /// with foreign bytes.
     ///
     /// # Errors
-    /// When the database refuses the row.
+    /// When the record is too large or the database refuses the row.
     pub async fn publish_raw(
         &mut self,
-        topic: &crate::contract::topics::TopicSpec,
+        topic: &TopicSpec,
         key: &str,
         headers: &[(&str, String)],
         payload: &[u8],
-    ) -> Result<(), sqlx::Error> {
-        let object: serde_json::Map<String, serde_json::Value> =
-            headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
-        self.append(topic.name, key, &serde_json::Value::Object(object).to_string(), payload).await
+    ) -> Result<(), PublishError> {
+        self.append("raw", topic, key, headers, payload).await
     }
 
-    async fn append(&mut self, topic: &str, key: &str, headers: &str, payload: &[u8]) -> Result<(), sqlx::Error> {
+    async fn append(
+        &mut self,
+        event_type: &'static str,
+        topic: &TopicSpec,
+        key: &str,
+        headers: &[(&str, String)],
+        payload: &[u8],
+    ) -> Result<(), PublishError> {
+        let of_headers = headers.iter().map(|(name, value)| record_size::header(name, value.as_bytes())).sum();
+        let size = record_size::record(key.as_bytes(), payload, of_headers);
+        let limit = topic.max_message_bytes as usize;
+        if size > limit {
+            return Err(PublishError::TooLarge { topic: topic.name, size, limit });
+        }
+        let headers: serde_json::Map<String, serde_json::Value> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
         sqlx::query("INSERT INTO outbox (topic, key, headers, payload) VALUES ($1, $2, $3::text::json, $4)")
-            .bind(topic)
+            .bind(topic.name)
             .bind(key)
-            .bind(headers)
+            .bind(serde_json::Value::Object(headers).to_string())
             .bind(payload)
             .execute(self.lease.connection())
-            .await?;
+            .await
+            .map_err(|source| PublishError::Write { event_type, source })?;
         Ok(())
     }
 

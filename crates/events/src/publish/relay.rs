@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    cursor::{self, CursorError, Position, Snapshot},
+    cursor::{self, Position, Snapshot},
     relay_error::RelayError,
     relay_status::RelayStatus,
     retention,
@@ -72,16 +72,17 @@ impl Relay {
     pub async fn run(self, shutdown: CancellationToken) {
         let restarts = metrics::counter!("relay_restarts_total");
         restarts.increment(0);
+        self.config.tell_what_is_not_obeyed();
         let mut said = String::new();
+        let mut alone_until = None;
         while !shutdown.is_cancelled() {
-            let outcome = self.active(&shutdown).await;
+            let outcome = self.active(alone_until, &shutdown).await;
             if let Err(error) = outcome {
+                if let RelayError::Refused { until, .. } = error {
+                    alone_until = alone_until.max(Some(until));
+                }
                 let text = chain(&error);
-                let needs_a_person = matches!(
-                    error,
-                    RelayError::Cursor(CursorError::ForeignCluster | CursorError::Future | CursorError::Missing)
-                );
-                self.status.failed(needs_a_person.then(|| text.clone()));
+                self.status.failed(&error);
                 // An outage repeats itself every second; once is enough.
                 if said != text {
                     tracing::error!(
@@ -97,8 +98,8 @@ impl Relay {
         }
     }
 
-    /// Takes the lock, or returns when another relay has it.
-    async fn active(&self, shutdown: &CancellationToken) -> Result<(), RelayError> {
+    /// Takes the lock, or returns when another relay has it. Rows up to `alone_until` are sent one by one.
+    async fn active(&self, alone_until: Option<i64>, shutdown: &CancellationToken) -> Result<(), RelayError> {
         let mut lock = self.pool.acquire().await?.detach();
         // A peer that vanished without a word must not keep the lock for hours.
         for setting in ["tcp_keepalives_idle = 5", "tcp_keepalives_interval = 2", "tcp_keepalives_count = 3"] {
@@ -114,7 +115,7 @@ impl Relay {
             return Ok(());
         }
         let read = self.pool.acquire().await?.detach();
-        let mut run = Run::begin(self, lock, read).await?;
+        let mut run = Run::begin(self, lock, read, alone_until).await?;
         let outcome = run.publish(shutdown).await;
         run.sink.end(outcome.is_ok()).await;
         outcome
@@ -133,12 +134,18 @@ struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    async fn begin(relay: &'r Relay, mut lock: PgConnection, mut read: PgConnection) -> Result<Self, RelayError> {
+    async fn begin(
+        relay: &'r Relay,
+        mut lock: PgConnection,
+        mut read: PgConnection,
+        alone_until: Option<i64>,
+    ) -> Result<Self, RelayError> {
         let at = cursor::load(&mut lock).await?;
         cursor::prepare(&mut read).await?;
         let needed: Vec<_> = topics::owned_by(&relay.service).chain([&topics::DEAD_LETTER_QUEUE]).collect();
         admin::ensure(&relay.config, &relay.service, &needed).await.map_err(Box::new)?;
-        let sink = Sink::open(lock, at.clone(), &relay.config, &relay.service, relay.status.clone()).await?;
+        let status = relay.status.clone();
+        let sink = Sink::open(lock, at.clone(), &relay.config, &relay.service, status, alone_until).await?;
         relay.status.is_now_active();
         tracing::info!(service = relay.service, "the relay is active");
         let now = Instant::now();
@@ -153,7 +160,10 @@ impl<'r> Run<'r> {
             self.tick().await?;
             pause = match step {
                 Step::Rows => BUSY,
-                Step::Nothing => (pause * 2).min(IDLE),
+                Step::Nothing => {
+                    self.sink.is_idle();
+                    (pause * 2).min(IDLE)
+                }
                 Step::CutOff => {
                     self.wait_for_room(shutdown).await?;
                     continue;

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::relay_error::RelayError;
+use crate::flow::error::chain;
+
 /// What the relay is doing, for readiness.
 #[derive(Debug, Clone, Default)]
 pub struct RelayStatus(Arc<Mutex<State>>);
@@ -10,7 +13,10 @@ pub struct RelayStatus(Arc<Mutex<State>>);
 struct State {
     place: Place,
     held_keys: usize,
+    /// The position means nothing any more.
     refuses: Option<String>,
+    /// Kafka takes nothing of this relay.
+    denied: Option<String>,
 }
 
 /// Whose turn it is.
@@ -25,11 +31,11 @@ enum Place {
 }
 
 impl RelayStatus {
-    /// `Ok` says what it is doing, `Err` what a person has to do: held keys, or a position that means nothing any more. An
-    /// outage of Kafka is no such thing, since nothing accepted is lost by it.
+    /// `Ok` says what it is doing, `Err` what a person has to do: held keys, a position that means nothing any more, or a
+    /// right or a topic that is missing. An outage of Kafka is no such thing, since nothing accepted is lost by it.
     pub fn check(&self) -> Result<String, String> {
         let state = self.0.lock().map_err(|_| "the relay's state is broken".to_owned())?;
-        if let Some(reason) = &state.refuses {
+        if let Some(reason) = state.refuses.as_ref().or(state.denied.as_ref()) {
             return Err(reason.clone());
         }
         match state.held_keys {
@@ -64,9 +70,24 @@ impl RelayStatus {
         self.set(|state| state.place = Place::StandsBy);
     }
 
-    /// Its turn ended; `refuses` says what a person has to do before the next can go well.
-    pub(super) fn failed(&self, refuses: Option<String>) {
-        self.set(|state| (state.place, state.refuses) = (Place::Failed, refuses));
+    /// Its turn ended. The next looks at the position again.
+    pub(super) fn failed(&self, error: &RelayError) {
+        let text = chain(error);
+        let denied = error.remedy().map(|remedy| {
+            format!(
+                "publishing waits, nothing is lost and nothing is held: {text}: {remedy}; it then goes on by itself"
+            )
+        });
+        self.set(|state| {
+            state.place = Place::Failed;
+            state.refuses = error.is_lost_position().then_some(text);
+            state.denied = denied.or(state.denied.take());
+        });
+    }
+
+    /// Kafka has acknowledged a record, or there is none to send.
+    pub(super) fn is_not_denied(&self) {
+        self.set(|state| state.denied = None);
     }
 
     fn set(&self, change: impl FnOnce(&mut State)) {

@@ -1,39 +1,33 @@
 //! From a row to its acknowledgement: the producer, what is in flight, what is held, and the position that may be saved.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use rdkafka::{
-    ClientContext,
-    config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode},
-    message::DeliveryResult,
-    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    message::OwnedHeaders,
+    producer::BaseRecord,
 };
 use sqlx::{Connection, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    client::Client,
     cursor::{self, OutboxRow, Position},
     figures::Figures,
     headers,
     held::Held,
     relay_error::RelayError,
     relay_status::RelayStatus,
-    window::{Sent, Window},
+    window::{Flight, Sent, Window},
 };
 use crate::{
     contract::topics::{CATALOGUE, TopicSpec},
     flow::{error::chain, ledger::Ticket},
     kafka::{
-        client::Client,
-        config::KafkaConfig,
-        producer::refused_for_good,
+        blame::{Blame, blame},
+        config::{KafkaConfig, QUEUE_RECORDS},
+        frame, record_size,
         registry::{self, Registry, RegistryError},
     },
     sabotage::{self, Sabotage},
@@ -45,9 +39,6 @@ const SAVE: Duration = Duration::from_millis(200);
 const SAVE_IDLE: Duration = Duration::from_secs(30);
 /// A look is cut off when Kafka takes nothing for this long, so that an outage holds no snapshot open.
 const STALL: Duration = Duration::from_secs(2);
-/// The most records in flight: several times what a broker is sent at once (five requests of at most 1 MiB), so more would
-/// make nothing faster.
-const MOST: usize = 20_000;
 /// While nothing else is to be done than to wait for deliveries, they are looked for this often.
 const NEWS: Duration = Duration::from_millis(2);
 /// A client that reports nothing for this long while it has records is taken for stuck, which librdkafka's can be after a
@@ -57,14 +48,11 @@ const SILENT: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(5);
 /// Why a row is held that nothing is wrong with.
 const BEHIND: &str = "an earlier record of its key is held";
-/// What a record of the log needs besides its key, value and headers, with room to spare.
-const OVERHEAD: usize = 512;
 
 pub(super) struct Sink {
     /// Holds the advisory lock; the position is saved through it, so a relay that lost the lock cannot save.
     lock: PgConnection,
-    producer: ThreadedProducer<Deliveries>,
-    deliveries: Arc<DeliveryBox>,
+    client: Client,
     /// By the catalogue's names, with their names in Kafka.
     topics: HashMap<&'static str, (&'static TopicSpec, Arc<str>)>,
     registry: Option<Registry>,
@@ -73,6 +61,10 @@ pub(super) struct Sink {
     in_flight: usize,
     /// When a record was last reported back, or handed over with none before it.
     heard_at: Instant,
+    /// Rows up to this id go alone.
+    alone_until: Option<i64>,
+    /// The largest id that was handed to the client.
+    last_id: i64,
     held: Held,
     status: RelayStatus,
     figures: Figures,
@@ -80,6 +72,15 @@ pub(super) struct Sink {
     saved_at: Instant,
     /// Whether the position moved by a row since it was saved.
     moved: bool,
+}
+
+/// What is to be sent of a row.
+enum Value<'r> {
+    Is(Cow<'r, [u8]>),
+    /// The registry refuses its schema.
+    Refused(String),
+    /// The registry has been away for a long time, or a shutdown came.
+    NotYet,
 }
 
 /// What became of a row that was offered to the client.
@@ -96,22 +97,21 @@ impl Sink {
         config: &KafkaConfig,
         service: &str,
         status: RelayStatus,
+        alone_until: Option<i64>,
     ) -> Result<Self, RelayError> {
         let held = Held::load(&mut lock).await?;
         status.holds(held.len());
-        let deliveries = Arc::new(DeliveryBox::default());
         let names = config.topic_names();
-        let context = Deliveries { client: Client::default(), inbox: Arc::clone(&deliveries) };
-        let producer = config.producer(service, None).create_with_context(context).map_err(RelayError::Producer)?;
         Ok(Self {
             lock,
-            producer,
-            deliveries,
+            client: Client::open(config, service)?,
             topics: CATALOGUE.iter().map(|topic| (topic.name, (*topic, names.in_kafka(topic).into()))).collect(),
             registry: Registry::of(config),
             window: Window::new(saved.snapshot.clone()),
             in_flight: 0,
             heard_at: Instant::now(),
+            alone_until,
+            last_id: 0,
             held,
             status,
             figures: Figures::new(),
@@ -123,7 +123,7 @@ impl Sink {
 
     /// Hands one row to the client, waiting for room. Rows are offered one after the other, so their order stands.
     pub(super) async fn send(&mut self, row: &OutboxRow, shutdown: &CancellationToken) -> Result<Sending, RelayError> {
-        if self.in_flight >= MOST && !self.wait_for_room(shutdown).await? {
+        if self.in_flight >= QUEUE_RECORDS && !self.wait_for_room(shutdown).await? {
             return Ok(Sending::NoRoom);
         }
         if self.held.contains(row) {
@@ -136,42 +136,37 @@ impl Sink {
             return self.hold(row, "its headers are no JSON object").await;
         };
         let (topic, name) = (*topic, Arc::clone(name));
-        let since = Instant::now();
-        let payload = loop {
-            let Some(registry) = &self.registry else { break Cow::Borrowed(&*row.payload) };
-            match registry.id(&name, |name| headers::value(&headers, name)).await {
-                Ok(None) => break Cow::Borrowed(&*row.payload),
-                Ok(Some(id)) => break Cow::Owned(registry::framed(id, &row.payload)),
-                Err(error @ RegistryError::Refused { .. }) => return self.hold(row, &error.to_string()).await,
-                // Later rows wait behind this one, as behind a full queue.
-                Err(RegistryError::Away { .. }) => {
-                    if shutdown.is_cancelled() || since.elapsed() > STALL {
-                        return Ok(Sending::NoRoom);
-                    }
-                    let _ = timeout(registry::AGAIN, shutdown.cancelled()).await;
-                    self.settle().await?;
-                    if self.held.contains(row) {
-                        return self.hold(row, BEHIND).await;
-                    }
-                }
-            }
-        };
         // Refused here rather than by the broker: later records of its key are not on their way yet.
-        if header_bytes + row.key.len() + payload.len() + OVERHEAD > topic.max_message_bytes as usize {
-            return self.hold(row, "larger than its topic takes").await;
+        let size = record_size::record(row.key.as_bytes(), &row.payload, header_bytes);
+        if size > topic.max_message_bytes as usize {
+            return self.hold(row, &format!("with {size} bytes it is larger than its topic takes")).await;
         }
-        let sent_at = Instant::now();
+        let payload = match self.value(row, &name, &headers, shutdown).await? {
+            Value::Is(payload) => payload,
+            Value::Refused(reason) => return self.hold(row, &reason).await,
+            Value::NotYet => return Ok(Sending::NoRoom),
+        };
+        let Some((partition, is_alone)) = self.turn(row, topic, &name, shutdown).await? else {
+            return Ok(Sending::NoRoom);
+        };
+        // While it waited, an earlier one may have come back refused.
+        if self.held.contains(row) {
+            return self.hold(row, BEHIND).await;
+        }
+        let since = Instant::now();
         let mut record = BaseRecord::with_opaque_to(&name, self.window.next_ticket().0 as usize)
             .key(row.key.as_str())
             .payload(&*payload)
             .headers(headers);
         loop {
-            match self.producer.send(record) {
+            match self.client.producer.send(record) {
                 Ok(()) => {
-                    let flight = Some((topic, sent_at));
+                    let flight = Some(Flight { topic, partition, since, is_alone });
                     self.window.charge(Sent { id: row.id, created_at: row.created_at, flight });
+                    self.client.lead.sent(topic.name, partition);
+                    self.last_id = self.last_id.max(row.id);
                     if self.in_flight == 0 {
-                        self.heard_at = sent_at;
+                        self.heard_at = since;
                     }
                     self.in_flight += 1;
                     return Ok(Sending::Taken);
@@ -181,28 +176,94 @@ impl Sink {
                     if !self.wait_for_room(shutdown).await? {
                         return Ok(Sending::NoRoom);
                     }
-                    // Meanwhile an earlier one may have come back refused.
                     if self.held.contains(row) {
                         return self.hold(row, BEHIND).await;
                     }
                 }
-                Err((KafkaError::MessageProduction(code), _)) if refused_for_good(code) => {
-                    return self.hold(row, &code.to_string()).await;
-                }
                 Err((error, _)) => {
-                    return Err(RelayError::Delivery(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)));
+                    let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+                    self.client.check()?;
+                    match blame(code) {
+                        Blame::Record => return self.hold(row, &code.to_string()).await,
+                        Blame::Client if self.client.was_refused() => return Ok(Sending::NoRoom),
+                        _ => return Err(RelayError::Delivery { topic: name, code }),
+                    }
                 }
             }
         }
     }
 
+    /// The value as it goes out. What is framed already needs no registry.
+    async fn value<'r>(
+        &mut self,
+        row: &'r OutboxRow,
+        name: &str,
+        headers: &OwnedHeaders,
+        shutdown: &CancellationToken,
+    ) -> Result<Value<'r>, RelayError> {
+        let since = Instant::now();
+        while let Some(registry) = self.registry.as_ref().filter(|_| !frame::is_framed(&row.payload)) {
+            match registry.id(name, |name| headers::value(headers, name)).await {
+                Ok(None) => break,
+                Ok(Some(id)) => return Ok(Value::Is(frame::framed(id, &row.payload))),
+                Err(error @ RegistryError::Refused { .. }) => return Ok(Value::Refused(error.to_string())),
+                // Later rows wait behind this one, as behind a full queue.
+                Err(RegistryError::Away { .. }) => {
+                    if shutdown.is_cancelled() || since.elapsed() > STALL {
+                        return Ok(Value::NotYet);
+                    }
+                    let _ = timeout(registry::AGAIN, shutdown.cancelled()).await;
+                    self.settle().await?;
+                }
+            }
+        }
+        Ok(Value::Is(Cow::Borrowed(&row.payload)))
+    }
+
+    /// Waits for a row's turn: behind the one that leads on its partition, and until nothing is on its way where it has to go
+    /// alone. So has a client's first, lest others are sent in vain where Kafka takes none. Returns its partition and
+    /// whether it is alone; `None` when it takes long, or a shutdown came.
+    async fn turn(
+        &mut self,
+        row: &OutboxRow,
+        topic: &'static TopicSpec,
+        name: &Arc<str>,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<(usize, bool)>, RelayError> {
+        let since = Instant::now();
+        loop {
+            let is_alone = !self.client.is_heard || self.alone_until.is_some_and(|until| row.id <= until);
+            match self.client.lead.partition(topic.name, &row.key) {
+                None => self.client.look_at(topic.name, name).await?,
+                Some(partition)
+                    if self.in_flight == 0 || !(is_alone || self.client.lead.is_led(topic.name, partition)) =>
+                {
+                    return Ok(Some((partition, is_alone)));
+                }
+                Some(_) => {}
+            }
+            if shutdown.is_cancelled() || since.elapsed() > STALL {
+                return Ok(None);
+            }
+            if self.in_flight > 0 {
+                sleep(NEWS).await;
+                self.settle().await?;
+            }
+        }
+    }
+
     async fn hold(&mut self, row: &OutboxRow, reason: &str) -> Result<Sending, RelayError> {
-        self.held.keep(&mut self.lock, row.id, reason).await?;
-        self.status.holds(self.held.len());
+        self.keep(row.id, reason).await?;
         let ticket = self.window.charge(Sent { id: row.id, created_at: row.created_at, flight: None });
         self.window.complete(ticket);
         self.moved = true;
         Ok(Sending::Taken)
+    }
+
+    async fn keep(&mut self, id: i64, reason: &str) -> Result<(), RelayError> {
+        self.held.keep(&mut self.lock, id, reason).await?;
+        self.status.holds(self.held.len());
+        Ok(())
     }
 
     /// Waits until half of what is in flight is reported back: going on at the first would mean to wait again for every
@@ -214,10 +275,11 @@ impl Sink {
             if shutdown.is_cancelled() || since.elapsed() > STALL {
                 return Ok(false);
             }
-            sleep(NEWS).await;
             self.settle().await?;
             if self.in_flight < least {
                 (least, since) = (self.in_flight, Instant::now());
+            } else {
+                sleep(NEWS).await;
             }
         }
         Ok(true)
@@ -226,23 +288,22 @@ impl Sink {
     /// Books the deliveries that came in, and saves the position when it is time.
     pub(super) async fn settle(&mut self) -> Result<(), RelayError> {
         let mut newest = None;
-        for (ticket, refusal) in self.deliveries.take() {
+        let mut failed: Option<(Ticket, Flight, RDKafkaErrorCode)> = None;
+        for (ticket, refusal) in self.reported().await {
             self.in_flight -= 1;
             self.heard_at = Instant::now();
-            if let Some((topic, since)) = self.window.get(ticket).and_then(|row| row.flight) {
-                self.figures.note(topic, since, refusal.is_some());
-            }
-            if let Some(code) = refusal {
-                self.check_client()?;
-                if !refused_for_good(code) {
-                    return Err(RelayError::Delivery(code));
+            let Some(flight) = self.window.get(ticket).and_then(|row| row.flight) else { continue };
+            self.figures.note(flight.topic, flight.since, refusal.is_some());
+            match refusal {
+                None => {
+                    self.acknowledged(flight);
+                    newest = self.window.complete(ticket).or(newest);
                 }
-                if let Some(row) = self.window.get(ticket) {
-                    self.held.keep(&mut self.lock, row.id, &code.to_string()).await?;
-                    self.status.holds(self.held.len());
+                Some(code) if failed.is_none_or(|(_, _, before)| blame(before) < blame(code)) => {
+                    failed = Some((ticket, flight, code));
                 }
+                Some(_) => {}
             }
-            newest = self.window.complete(ticket).or(newest);
         }
         self.figures.tell();
         if let Some(row) = newest {
@@ -250,11 +311,63 @@ impl Sink {
             self.figures.latency.record(latency);
             self.moved = true;
         }
+        if let Some((ticket, flight, code)) = failed {
+            self.failed(ticket, flight, code).await?;
+        }
         let due = if self.moved || sabotage::is(Sabotage::RelaySavesBeforeAck) { SAVE } else { SAVE_IDLE };
         if self.saved_at.elapsed() >= due {
             self.save().await?;
         }
         Ok(())
+    }
+
+    /// What came in. Once a refusal has ended the client all the rest comes too, and the refusal itself not always first.
+    async fn reported(&self) -> Vec<(Ticket, Option<RDKafkaErrorCode>)> {
+        let mut reported = self.client.deliveries.take();
+        if reported.iter().any(|(_, refusal)| refusal.is_some()) && self.client.was_refused() {
+            let since = Instant::now();
+            while reported.len() < self.in_flight && since.elapsed() < STALL {
+                sleep(NEWS).await;
+                reported.extend(self.client.deliveries.take());
+            }
+        }
+        reported
+    }
+
+    fn acknowledged(&mut self, flight: Flight) {
+        if !self.client.is_heard {
+            self.client.is_heard = true;
+            self.status.is_not_denied();
+        }
+        self.client.lead.acknowledged(flight.topic.name, flight.partition, self.heard_at);
+    }
+
+    /// A record that was refused alone is held. Everything else ends the client, and with it the relay's turn.
+    async fn failed(&mut self, ticket: Ticket, flight: Flight, code: RDKafkaErrorCode) -> Result<(), RelayError> {
+        let topic = Arc::clone(&self.topics[flight.topic.name].1);
+        match blame(code) {
+            Blame::Record if flight.is_alone => {
+                if let Some(row) = self.window.get(ticket) {
+                    self.keep(row.id, &code.to_string()).await?;
+                }
+                self.window.complete(ticket);
+                self.moved = true;
+                self.client.renew()
+            }
+            Blame::Record => Err(RelayError::Refused { topic, code, until: self.last_id }),
+            Blame::Client => {
+                self.client.check()?;
+                Err(RelayError::Refused { topic, code, until: self.last_id })
+            }
+            Blame::Setting(_) | Blame::Outage => Err(RelayError::Delivery { topic, code }),
+        }
+    }
+
+    /// There is nothing to publish.
+    pub(super) fn is_idle(&self) {
+        if self.window.open() == 0 {
+            self.status.is_not_denied();
+        }
     }
 
     async fn save(&mut self) -> Result<(), RelayError> {
@@ -268,17 +381,11 @@ impl Sink {
         Ok(())
     }
 
-    fn check_client(&self) -> Result<(), RelayError> {
-        match self.producer.client().fatal_error() {
-            Some((code, reason)) => Err(RelayError::Fatal { code, reason }),
-            None => Ok(()),
-        }
-    }
-
     /// Checks that the client lives; whoever uses the connection that is returned learns whether the lock is still held.
     pub(super) async fn check(&mut self) -> Result<&mut PgConnection, RelayError> {
-        self.check_client()?;
-        if self.in_flight > 0 && self.heard_at.elapsed() > SILENT {
+        self.client.check()?;
+        let waits_since = if self.in_flight > 0 { Some(self.heard_at) } else { self.client.unanswered_since };
+        if waits_since.is_some_and(|since| since.elapsed() > SILENT) {
             return Err(RelayError::Silent { records: self.in_flight });
         }
         Ok(&mut self.lock)
@@ -293,49 +400,12 @@ impl Sink {
                 break;
             }
         }
-        if sound && let Err(error) = self.save().await {
-            tracing::warn!(error = chain(&error), "the relay's position was not saved");
+        // Also where its turn ends by an error: what is acknowledged need not be repeated.
+        match timeout(STALL, self.save()).await {
+            Ok(Err(error)) if sound => tracing::warn!(error = chain(&error), "the relay's position was not saved"),
+            _ => {}
         }
         let _ = self.lock.close().await;
-        // Dropping a producer waits for its threads.
-        let _ = tokio::task::spawn_blocking(move || drop(self.producer)).await;
-    }
-}
-
-/// Deliveries as the client's thread reports them.
-#[derive(Debug, Default)]
-struct DeliveryBox(Mutex<Vec<(Ticket, Option<RDKafkaErrorCode>)>>);
-
-impl DeliveryBox {
-    fn take(&self) -> Vec<(Ticket, Option<RDKafkaErrorCode>)> {
-        self.0.lock().map(|mut delivered| std::mem::take(&mut *delivered)).unwrap_or_default()
-    }
-}
-
-#[derive(Clone)]
-struct Deliveries {
-    client: Client,
-    inbox: Arc<DeliveryBox>,
-}
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.client.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.client.error(error, reason);
-    }
-}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
-        let code = |error: &KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-        let refusal = result.as_ref().err().map(|(error, _)| code(error));
-        if let Ok(mut delivered) = self.inbox.0.lock() {
-            delivered.push((Ticket(ticket as u64), refusal));
-        }
+        self.client.end().await;
     }
 }

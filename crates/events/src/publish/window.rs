@@ -17,8 +17,18 @@ use crate::{
 pub(super) struct Sent {
     pub(super) id: i64,
     pub(super) created_at: DateTime<Utc>,
-    /// Its topic and when it was handed to the client; `None` if it never was.
-    pub(super) flight: Option<(&'static TopicSpec, Instant)>,
+    /// `None` if it was never handed to the client.
+    pub(super) flight: Option<Flight>,
+}
+
+/// A row's way to Kafka.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flight {
+    pub(super) topic: &'static TopicSpec,
+    pub(super) partition: usize,
+    pub(super) since: Instant,
+    /// Nothing else was on its way.
+    pub(super) is_alone: bool,
 }
 
 #[derive(Debug)]

@@ -151,6 +151,37 @@ async fn a_record_that_kafka_refuses_holds_its_key_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_cannot_be_records_are_held_with_the_reason_also_over_a_restart_and_all_others_go_out() {
+    let rig = Rig::new().await;
+    let long = "k".repeat(1_100_000);
+    let rows = [
+        ("ai-responses", "", "{}", None),
+        ("ai-responses", "\n\t\u{7f}é", r#"{"": "", "a\u0000b": "c\u0000d", "n": null}"#, None),
+        ("ai-responses", "list", "[]", Some("JSON object")),
+        ("ai-responses", "half a character", r#"{"a": "\ud800"}"#, Some("JSON object")),
+        ("ai-responses", &long, "{}", Some("larger")),
+        ("no such topic", "call-1", "{}", Some("catalogue")),
+        ("", "call-1", "{}", Some("catalogue")),
+        ("ai-responses", "list", "{}", Some("earlier record")),
+    ];
+    for (topic, key, headers, _) in rows {
+        let row = "INSERT INTO outbox (topic, key, headers, payload) VALUES ($1, $2, $3::text::json, '')";
+        sqlx::query(row).bind(topic).bind(key).bind(headers).execute(rig.pool()).await.unwrap();
+    }
+    let expected: Vec<_> = rows.iter().filter_map(|(.., reason)| *reason).collect();
+    for _ in 0..2 {
+        let (relay, status) = rig.relay();
+        wait_until("all is held", LONG, || async { status.check().is_err_and(|said| said.contains("5 keys")) }).await;
+        assert_eq!(records(&rig, 2).await.len(), 2, "each once");
+        relay.stop().await;
+        let held: Vec<String> =
+            sqlx::query_scalar("SELECT reason FROM outbox_held ORDER BY id").fetch_all(rig.pool()).await.unwrap();
+        assert_eq!(held.len(), expected.len(), "{held:?}");
+        assert!(held.iter().zip(&expected).all(|(reason, part)| reason.contains(part)), "{held:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn published_rows_are_kept_for_a_while_and_then_go_as_a_whole_slot() {
     let rig = Rig::new().await;
     for call in 0..10 {

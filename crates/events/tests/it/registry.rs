@@ -18,7 +18,7 @@ use events::{
         },
         topics::AI_RESPONSES,
     },
-    kafka::producer::{Producer, SendError},
+    kafka::producer::{OutRecord, Producer, SendError},
 };
 use serde_json::{Value, json};
 use test_kit::{
@@ -136,6 +136,37 @@ async fn a_foreign_registry_client_reads_ours_and_ours_reads_its_records() {
     assert_eq!(names, ["by the relay", "by the producer", "foreign, in our schema", "foreign, in its own"]);
     let letters = rig.dead_letters(1).await;
     assert_eq!(letters[0].payload.as_deref(), Some(&b"\0\0\0\0\x01no event"[..]));
+    worker.stop().await;
+    relay.stop().await;
+}
+
+/// As in a replay: the bytes and the headers of a record that was framed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_framed_is_not_framed_again_on_any_way() {
+    let rig = rig(&stack::registry()).await;
+    let (relay, _) = rig.relay();
+    publish(&rig, "call-1", "framed once").await;
+    let original = records(&rig, 1).await.remove(0);
+    let (payload, key) = (original.payload.clone().unwrap(), String::from_utf8(original.key.clone().unwrap()).unwrap());
+    let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+    let headers: Vec<_> = original.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let mut tx = rig.outbox.begin().await.unwrap();
+    tx.publish_raw(&AI_RESPONSES, &key, &headers, &payload).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(records(&rig, 2).await[1].payload, original.payload, "by the relay");
+    let producer = Producer::new(&rig.config, "test", LONG).unwrap();
+    let record = OutRecord {
+        topic: rig.topic(&AI_RESPONSES),
+        key: original.key.clone(),
+        payload: original.payload.clone(),
+        headers: original.headers.clone(),
+    };
+    producer.send(&record).await.unwrap();
+    assert_eq!(records(&rig, 3).await[2].payload, original.payload, "by the producer");
+    // All are one event, and can be read.
+    let worker = rig.consume("worker").await;
+    rig.wait_until_committed().await;
+    assert_eq!(rig.effects().await, [("call-1".to_owned(), "framed once".to_owned())]);
     worker.stop().await;
     relay.stop().await;
 }

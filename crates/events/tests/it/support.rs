@@ -152,7 +152,11 @@ impl Rig {
     }
 
     pub fn relay(&self) -> (Running, RelayStatus) {
-        let relay = Relay::new(self.pool().clone(), self.config.clone(), "voice-ingest");
+        self.relay_of("voice-ingest")
+    }
+
+    pub fn relay_of(&self, service: &str) -> (Running, RelayStatus) {
+        let relay = Relay::new(self.pool().clone(), self.config.clone(), service);
         let status = relay.status();
         let token = CancellationToken::new();
         let task = tokio::spawn(relay.run(token.clone()));
