@@ -53,7 +53,7 @@ pub mod dlq {
     pub const OFFSET: &str = "dlq.offset";
     /// The record's own time.
     pub const TIMESTAMP: &str = "dlq.timestamp";
-    /// The consumer group that gave it up.
+    /// The consumer group that gave it up; empty for what never got into a topic, whose replay is for everybody.
     pub const GROUP: &str = "dlq.group";
     /// The handler that gave it up; empty where none got that far.
     pub const HANDLER: &str = "dlq.handler";
