@@ -25,6 +25,9 @@ const COOL_DOWN: Duration = Duration::from_secs(300);
 /// How long a partition may stand still that has more: past this the client is not slow but broken.
 const STALL: Duration = Duration::from_secs(60);
 
+/// At 10 000 records/s, what a restart brings again is looked up within two minutes.
+const MOST_UNCOMMITTED: usize = 1_000_000;
+
 /// For consumers without a database; see [`Consumer::without_database`].
 #[derive(Debug, Clone, Copy)]
 pub struct NoDatabase;
@@ -85,6 +88,7 @@ impl<D> ConsumerBuilder<D> {
             brake: BrakePolicy::default(),
             cool_down: COOL_DOWN,
             stall_limit: STALL,
+            most_uncommitted: MOST_UNCOMMITTED,
         };
         Self { parts, database }
     }
@@ -130,6 +134,13 @@ impl<D> ConsumerBuilder<D> {
     /// set. Records that wait for a handler, a retry or an outside system are taken.
     pub fn stall_limit(mut self, limit: Duration) -> Self {
         self.parts.stall_limit = limit;
+        self
+    }
+
+    /// How many records of a partition may be done or in flight behind one that waits before no more are taken of it: a
+    /// million unless set. A restart brings so many again, and what was done of them is looked up in the inbox.
+    pub fn most_uncommitted(mut self, records: usize) -> Self {
+        self.parts.most_uncommitted = records.max(1);
         self
     }
 

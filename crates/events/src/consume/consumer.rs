@@ -100,6 +100,7 @@ pub(super) struct ConsumerParts {
     pub(super) brake: BrakePolicy,
     pub(super) cool_down: Duration,
     pub(super) stall_limit: Duration,
+    pub(super) most_uncommitted: usize,
 }
 
 impl fmt::Debug for ConsumerParts {
@@ -127,6 +128,7 @@ struct Session {
     order: Order,
     brake: (BrakePolicy, Duration),
     stall_limit: Duration,
+    most_uncommitted: usize,
     board: Board,
     /// Told when the client has stalled.
     rebuild: Arc<Notify>,
@@ -185,8 +187,17 @@ impl Session {
             metrics::gauge!("breaker_state", "dependency" => POSTGRES).set(0.0);
         }
         let brake = (parts.brake, parts.cool_down);
-        let (config, order, stall_limit) = (parts.config, parts.order, parts.stall_limit);
-        Ok(Self { config, mode, order, brake, stall_limit, board: Board::default(), rebuild: Arc::default(), status })
+        Ok(Self {
+            config: parts.config,
+            mode,
+            order: parts.order,
+            brake,
+            stall_limit: parts.stall_limit,
+            most_uncommitted: parts.most_uncommitted,
+            board: Board::default(),
+            rebuild: Arc::default(),
+            status,
+        })
     }
 
     fn count_rebuild(&self, reason: &'static str, times: u64) {
@@ -222,7 +233,8 @@ impl Session {
         let (events, inbound) = unbounded_channel();
         let (commits, to_commit) = mpsc::channel();
         let (status, board) = (self.status.clone(), self.board.clone());
-        let context = Intake::new(&engine.letters.group, &engine.topics, events.clone(), status, board, DRAIN);
+        let most = self.most_uncommitted;
+        let context = Intake::new(&engine.letters.group, &engine.topics, events.clone(), status, board, DRAIN, most);
         let consumer: BaseConsumer<Intake> =
             self.config.consumer(&engine.letters.service, &engine.letters.group).create_with_context(context)?;
         let subscription: Vec<&str> = engine.topics.iter().map(|topic| topic.name.as_str()).collect();

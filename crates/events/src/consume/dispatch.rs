@@ -169,11 +169,11 @@ impl Dispatcher {
             Notice::Assigned(partitions) => {
                 let engine = self.mode.engine();
                 for of in partitions {
-                    self.trackers.insert(of.id, OffsetTracker::new(of, &engine.topics));
+                    self.trackers.insert(of.id, OffsetTracker::new(of, &engine.topics, &engine.letters.group));
                 }
             }
             Notice::Records(records) => {
-                for (id, record) in records {
+                for (id, mut record) in records {
                     // A record of a partition that was given away meanwhile belongs to its new owner.
                     let Some(tracker) = self.trackers.get_mut(&id).filter(|it| !it.is_going) else {
                         continue;
@@ -181,6 +181,9 @@ impl Dispatcher {
                     let ticket = tracker.charge(&record);
                     let lane = Lane::of(id, &record, self.order, &self.hasher);
                     let lane = if sabotage::is(Sabotage::NoLanes) { Lane { key: ticket.0, ..lane } } else { lane };
+                    if self.scheduler.is_waiting(&lane) {
+                        record.leave_block();
+                    }
                     self.scheduler.push(lane, Work { ticket, record, tries: None });
                 }
             }
@@ -215,12 +218,14 @@ impl Dispatcher {
                     }
                 }
             }
-            Report::Back { lane, works, then } => {
+            Report::Back { lane, mut works, then } => {
+                works.iter_mut().for_each(|work| work.record.leave_block());
                 self.scheduler.put_back(&lane, works.into_iter());
                 match then {
                     Then::Running => {}
                     then => {
                         if self.scheduler.wait(&lane) {
+                            self.scheduler.pieces_mut(&lane).for_each(|work| work.record.leave_block());
                             self.waiting.add(lane, then);
                         }
                     }

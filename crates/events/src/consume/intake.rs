@@ -66,6 +66,8 @@ pub(super) struct Intake {
     board: Board,
     /// How long running handlers may finish before a partition is given away.
     drain: Duration,
+    /// More uncommitted records of one partition pause it, less than half resume it.
+    most_uncommitted: usize,
     state: Mutex<State>,
 }
 
@@ -84,13 +86,23 @@ impl Intake {
         status: ConsumerStatus,
         board: Board,
         drain: Duration,
+        most_uncommitted: usize,
     ) -> Self {
         let consumed = |topic: &Subscribed| {
             let labels = [("group", group.to_owned()), ("topic", topic.spec.name.to_owned())];
             metrics::counter!("kafka_consumer_messages_consumed_total", &labels)
         };
         let topics = topics.iter().map(|topic| (topic.name.clone(), consumed(topic))).collect();
-        Self { client: Client::default(), topics, events, status, board, drain, state: Mutex::default() }
+        Self {
+            client: Client::default(),
+            topics,
+            events,
+            status,
+            board,
+            drain,
+            most_uncommitted,
+            state: Mutex::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -135,13 +147,15 @@ impl Intake {
             slot.consumed.tell();
             let records = slot.taken.0 - progress.records.load(Ordering::Relaxed);
             let bytes = slot.taken.1 - progress.bytes.load(Ordering::Relaxed);
+            let uncommitted = progress.uncommitted.load(Ordering::Relaxed);
             let name = &self.topics[usize::from(slot.assigned.topic)].0;
             if slot.paused {
-                if records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2 {
+                let is_low = records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2;
+                if is_low && uncommitted < self.most_uncommitted.div_ceil(2) {
                     slot.paused = false;
                     resume.add_partition(name, slot.assigned.partition);
                 }
-            } else if records <= MOST_RECORDS && bytes <= MOST_BYTES {
+            } else if records <= MOST_RECORDS && bytes <= MOST_BYTES && uncommitted <= self.most_uncommitted {
                 slot.full_since = None;
             } else if slot.full_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
                 room = Room::Full;

@@ -36,11 +36,14 @@ pub(super) struct OffsetTracker {
     outcomes: Outcomes,
     order: Guarantee,
     commits: Guarantee,
+    uncommitted: metrics::Gauge,
 }
 
 impl OffsetTracker {
-    pub(super) fn new(of: Assigned, topics: &[Subscribed]) -> Self {
+    pub(super) fn new(of: Assigned, topics: &[Subscribed], group: &str) -> Self {
         let topic = topics[usize::from(of.topic)].spec.name;
+        let labels =
+            [("group", group.to_owned()), ("topic", topic.to_owned()), ("partition", of.partition.to_string())];
         Self {
             of,
             is_going: false,
@@ -50,6 +53,7 @@ impl OffsetTracker {
             outcomes: Outcomes::of(topic),
             order: Guarantee::named("order_per_key"),
             commits: Guarantee::named("commit_behind_open_work"),
+            uncommitted: metrics::gauge!("kafka_consumer_uncommitted_records", &labels),
         }
     }
 
@@ -74,6 +78,7 @@ impl OffsetTracker {
         self.ledger.complete(ticket);
         self.outcomes.count(outcome);
         let progress: &Progress = &self.of.progress;
+        progress.uncommitted.store(self.ledger.open(), Ordering::Relaxed);
         progress.records.fetch_add(1, Ordering::Relaxed);
         progress.bytes.fetch_add(size, Ordering::Relaxed);
     }
@@ -91,6 +96,7 @@ impl OffsetTracker {
 
     /// The frontier, if it is to be committed now.
     pub(super) fn take_due(&mut self, even_if_unmoved: bool) -> Option<Frontier> {
+        self.uncommitted.set(self.ledger.open() as f64);
         let oldest = self.ledger.oldest_open();
         self.of.progress.oldest_ms.store(oldest.map_or(-1, |mark| mark.timestamp_ms), Ordering::Relaxed);
         let frontier = self.frontier()?;
@@ -101,6 +107,13 @@ impl OffsetTracker {
         }
         self.committed = Some(frontier.next);
         Some(frontier)
+    }
+}
+
+impl Drop for OffsetTracker {
+    /// The partition is another's now, who tells of it.
+    fn drop(&mut self) {
+        self.uncommitted.set(0.0);
     }
 }
 

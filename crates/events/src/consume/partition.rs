@@ -37,6 +37,8 @@ pub(super) struct Progress {
     /// Records and bytes that are done since the assignment began.
     pub(super) records: AtomicUsize,
     pub(super) bytes: AtomicUsize,
+    /// Records from the oldest that is not done on, those that are done included: what a restart would bring again.
+    pub(super) uncommitted: AtomicUsize,
     /// The next offset to be handled; -1 until one was.
     pub(super) next: AtomicI64,
     /// The time of the oldest record that is not done, in milliseconds since 1970; -1 when all are.
@@ -49,6 +51,7 @@ impl Default for Progress {
             taken: AtomicUsize::new(0),
             records: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            uncommitted: AtomicUsize::new(0),
             next: AtomicI64::new(-1),
             oldest_ms: AtomicI64::new(-1),
         }

@@ -23,3 +23,4 @@ mod relay_order;
 mod replays;
 mod support;
 mod transactions;
+mod uncommitted;
