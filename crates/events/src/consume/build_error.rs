@@ -18,6 +18,9 @@ pub enum BuildError {
     /// Nothing to subscribe to.
     #[error("{0} takes records of no topic; have its topics() name them")]
     NoTopics(&'static str),
+    /// A dead letter that fails again must not become a dead letter.
+    #[error("{0} reads the dead letters' topic and so needs a database, where it parks what it cannot handle")]
+    NowhereToPark(String),
     /// What librdkafka says of a setting.
     #[error("the Kafka settings were refused")]
     Settings(#[from] KafkaError),

@@ -12,6 +12,7 @@ use super::{
     status::ConsumerStatus,
 };
 use crate::{
+    contract::topics::DEAD_LETTER_QUEUE,
     flow::{brake::BrakePolicy, breaker::BreakerPolicy, retry::RetryPolicy},
     kafka::config::KafkaConfig,
     publish::Outbox,
@@ -42,7 +43,10 @@ impl Consumer {
     /// Begins to assemble a consumer of the group `group`, which `KAFKA_GROUP_ID` is not consulted for: the service
     /// decides. Effects and their events go through `outbox`.
     pub fn builder(config: KafkaConfig, group: &str, service: &str, outbox: Outbox) -> ConsumerBuilder {
-        ConsumerBuilder::new(config, group, service, outbox)
+        let pool = outbox.pool().clone();
+        let mut builder = ConsumerBuilder::new(config, group, service, outbox);
+        builder.parts.database = Some(pool);
+        builder
     }
 
     /// The same without a database, for [`Listener`](super::Listener)s. What was heard is remembered in memory only.
@@ -89,6 +93,7 @@ impl<D> ConsumerBuilder<D> {
             cool_down: COOL_DOWN,
             stall_limit: STALL,
             most_uncommitted: MOST_UNCOMMITTED,
+            database: None,
         };
         Self { parts, database }
     }
@@ -145,7 +150,8 @@ impl<D> ConsumerBuilder<D> {
     }
 
     /// # Errors
-    /// When two handlers share a name, there is none, or one that takes batches is not alone.
+    /// When two handlers share a name, there is none, one that takes batches is not alone, or the dead letters' topic is read
+    /// without a database.
     pub fn build(self) -> Result<Consumer, BuildError> {
         let mut parts = self.parts;
         parts.breaker.probe_limit = parts.attempt_limit;
@@ -160,6 +166,11 @@ impl<D> ConsumerBuilder<D> {
             Some((batches, _)) if !alone => return Err(BuildError::NotAlone(batches.name())),
             Some((batches, _)) if batches.topics().is_empty() => return Err(BuildError::NoTopics(batches.name())),
             _ => {}
+        }
+        let names = parts.config.topic_names();
+        let queue = names.in_kafka(&DEAD_LETTER_QUEUE);
+        if parts.database.is_none() && parts.topics().into_iter().any(|topic| names.in_kafka(topic) == queue) {
+            return Err(BuildError::NowhereToPark(parts.group));
         }
         Ok(Consumer { parts, status: ConsumerStatus::default() })
     }

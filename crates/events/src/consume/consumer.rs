@@ -7,6 +7,7 @@ use std::{
 };
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use sqlx::PgPool;
 use tokio::{
     sync::{Notify, mpsc::unbounded_channel},
     time::timeout,
@@ -26,7 +27,8 @@ use super::{
     intake::Intake,
     lag::Watch,
     lane::Order,
-    letters::Letters,
+    letter_store::LetterStore,
+    letters::{Letters, Named},
     partition::Board,
     poll::Poller,
     record::Subscribed,
@@ -73,6 +75,7 @@ impl Consumer {
         let session = Session::new(parts, status)?;
         let _stop_the_watch = session.watch()?;
         session.count_rebuild("stalled", 0);
+        tokio::spawn(Arc::clone(&session.mode.engine().letters).watch_parked(shutdown.clone()));
         let mut outcome = session.run(&shutdown).await;
         while let Ok(Ended::Rebuild(reason)) = outcome {
             session.count_rebuild(reason, 1);
@@ -101,6 +104,7 @@ pub(super) struct ConsumerParts {
     pub(super) cool_down: Duration,
     pub(super) stall_limit: Duration,
     pub(super) most_uncommitted: usize,
+    pub(super) database: Option<PgPool>,
 }
 
 impl fmt::Debug for ConsumerParts {
@@ -148,8 +152,13 @@ impl Session {
         let names = parts.config.topic_names();
         let specs = parts.topics();
         let place = |spec: &'static TopicSpec| specs.iter().position(|other| *other == spec).unwrap_or_default() as u16;
-        let of_batches = parts.batches.iter().map(|(handler, _)| handler.name());
-        let called = parts.handlers.iter().map(|handler| handler.name()).chain(of_batches).collect();
+        let of_batches = parts.batches.iter().map(|(handler, _)| Named { name: handler.name(), is_alone: true });
+        let wanted: Vec<_> = parts.handlers.iter().map(|handler| (handler.topic(), handler.event_type())).collect();
+        let named = parts.handlers.iter().zip(&wanted).map(|(handler, wants)| Named {
+            name: handler.name(),
+            is_alone: wanted.iter().filter(|other| *other == wants).count() == 1,
+        });
+        let called = named.chain(of_batches).collect();
         let handlers = parts.handlers.into_iter().map(|handler| Placed {
             topic: place(handler.topic()),
             figures: Figures::of(handler.name()),
@@ -158,13 +167,14 @@ impl Session {
         let topics: Arc<[Subscribed]> =
             specs.iter().map(|spec| Subscribed { name: names.in_kafka(spec), spec }).collect();
         let letters = Letters {
-            producer: Producer::new(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
+            producer: Producer::for_letters(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
             queue: names.in_kafka(&DEAD_LETTER_QUEUE),
             topics: Arc::clone(&topics),
             handlers: called,
             group: parts.group,
             service: parts.service,
             status: status.clone(),
+            store: parts.database.map(LetterStore),
         };
         let engine = Arc::new(Engine {
             topics,
@@ -276,7 +286,9 @@ impl Session {
 /// not, it waits for the one that may.
 async fn wait_for_topics(parts: &ConsumerParts, shutdown: &CancellationToken) {
     let mut needed = parts.topics();
-    needed.push(&DEAD_LETTER_QUEUE);
+    if !needed.contains(&&DEAD_LETTER_QUEUE) {
+        needed.push(&DEAD_LETTER_QUEUE);
+    }
     let mut said = false;
     while let Err(error) = admin::ensure(&parts.config, &parts.service, &needed).await {
         if !said {

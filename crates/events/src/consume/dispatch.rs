@@ -23,6 +23,7 @@ use super::{
     chunk::Chunk,
     dead_letter_brake::DeadLetterBrake,
     lane::{Lane, Order},
+    letters::Letters,
     notice::{Booked, Notice, Report, Then},
     offset_tracker::OffsetTracker,
     outcome::Outcome,
@@ -322,7 +323,9 @@ impl Dispatcher {
     }
 
     fn tell(&self, now: Instant) {
-        let group = &self.mode.engine().letters.group;
+        let Letters { group, status, .. } = &*self.mode.engine().letters;
+        // What was given away, or taken anew by another client, is refused here no more.
+        status.letters_refused_of(|place| self.trackers.values().any(|tracker| tracker.may_hold(place)));
         let gauge = |name: &'static str| metrics::gauge!(name, "group" => group.clone());
         gauge("kafka_consumer_running").set(self.scheduler.running() as f64);
         gauge("kafka_consumer_waiting_for_retry").set(self.scheduler.waiting() as f64);

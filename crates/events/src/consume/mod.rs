@@ -26,6 +26,7 @@ mod intake;
 mod item;
 mod lag;
 mod lane;
+mod letter_store;
 mod letters;
 mod memory_claims;
 mod notice;

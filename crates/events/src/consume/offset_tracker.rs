@@ -7,7 +7,7 @@ use super::{
     lane::Lane,
     outcome::Outcome,
     partition::{Assigned, Frontier, Progress},
-    record::{Record, Subscribed},
+    record::{Place, Record, Subscribed},
 };
 use crate::{
     flow::ledger::{Ledger, Ticket},
@@ -86,6 +86,12 @@ impl OffsetTracker {
     /// What was counted since, for the metrics.
     pub(super) fn tell(&mut self) {
         self.outcomes.0.iter_mut().chain(self.order.counts()).chain(self.commits.counts()).for_each(Count::tell);
+    }
+
+    /// Whether a record at this place may still be open here.
+    pub(super) fn may_hold(&self, place: Place) -> bool {
+        let is_ours = (self.of.topic, self.of.partition) == (place.topic, place.partition);
+        is_ours && self.ledger.frontier().is_none_or(|done| done.offset < place.offset)
     }
 
     /// Up to where it is done. A commit names the next offset to be handled.

@@ -17,6 +17,15 @@ pub struct Subscribed {
     pub(crate) spec: &'static TopicSpec,
 }
 
+/// Where a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Index of its topic.
+    pub(super) topic: u16,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+}
+
 /// A record, copied out of the client's memory.
 #[derive(Debug)]
 pub struct Record {
@@ -115,6 +124,10 @@ impl Record {
     /// one goes through all.
     pub(super) fn address(&self) -> Option<RecordHeaders<'_>> {
         self.is_addressed.then(|| self.headers())
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place { topic: self.topic, partition: self.partition, offset: self.offset }
     }
 
     pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {

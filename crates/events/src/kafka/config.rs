@@ -253,6 +253,22 @@ impl KafkaConfig {
         config
     }
 
+    /// A producer of dead letters: each is a batch of its own, so that none is refused for the size of others, and compressed,
+    /// since what it is about may have come into its topic compressed.
+    pub(crate) fn letters_producer(&self, client_id: &str, patience: Duration) -> ClientConfig {
+        let mut config = self.producer(client_id, Some(patience));
+        if self.producer.kafka_producer_compression_type == Compression::None {
+            config.set("compression.type", name_of(Compression::Gzip));
+        }
+        config
+            .set("batch.num.messages", "1")
+            // A refused letter is written in another form; no order depends on it.
+            .set("enable.gapless.guarantee", "false")
+            // Half of the client's queue, and a third of what a broker takes as one request: past that it hangs up without a word.
+            .set("message.max.bytes", (32 << 20).to_string());
+        config
+    }
+
     /// A consumer whose offsets move only when it is told to.
     pub fn consumer(&self, client_id: &str, group: &str) -> ClientConfig {
         let consumer = &self.consumer;

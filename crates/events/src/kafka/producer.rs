@@ -46,8 +46,24 @@ impl Producer {
     /// # Errors
     /// When a setting is not what librdkafka accepts, such as a certificate file that holds none.
     pub fn new(config: &KafkaConfig, source: &str, patience: Duration) -> Result<Self, KafkaError> {
+        Self::with(config.producer(source, Some(patience)), config, source, patience)
+    }
+
+    /// The same for dead letters: takes what no other takes for its size. Do not publish much by it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn for_letters(config: &KafkaConfig, source: &str, patience: Duration) -> Result<Self, KafkaError> {
+        Self::with(config.letters_producer(source, patience), config, source, patience)
+    }
+
+    fn with(
+        settings: ClientConfig,
+        config: &KafkaConfig,
+        source: &str,
+        patience: Duration,
+    ) -> Result<Self, KafkaError> {
         let names = config.topic_names();
-        let settings = config.producer(source, Some(patience));
         Ok(Self {
             turn: Mutex::new(Outlet::open(&settings, names.clone())?),
             settings,

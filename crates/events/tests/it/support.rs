@@ -19,6 +19,11 @@ use events::{
     publish::{MIGRATOR, Outbox, Relay, RelayStatus, Tx},
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+};
 use sqlx::PgPool;
 use test_kit::{kafka, postgres::TestDatabase, stack, wait::wait_until};
 use tokio::task::JoinHandle;
@@ -182,6 +187,14 @@ impl Rig {
         kafka::committed(&self.servers(), &self.group(), &self.topic(&AI_RESPONSES)).await
     }
 
+    /// A lost commit, in its purest form: the group has never committed anything. Nobody may be in it.
+    pub async fn forget_offsets(&self) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", self.servers()).create().unwrap();
+        let forgotten = admin.delete_groups(&[&self.group()], &AdminOptions::new()).await.unwrap();
+        assert!(forgotten[0].is_ok(), "{forgotten:?}");
+    }
+
     pub async fn dead_letters(&self, at_least: usize) -> Vec<kafka::TestRecord> {
         kafka::read_topic(&self.servers(), &self.topic(&DEAD_LETTER_QUEUE), at_least, LONG).await
     }
@@ -265,12 +278,18 @@ pub struct Running {
 
 impl Running {
     pub async fn consumer(consumer: Consumer) -> Self {
+        let running = Self::start(consumer);
+        let joined = running.status.clone().unwrap();
+        wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
+        running
+    }
+
+    /// One that may be unready from the beginning.
+    pub fn start(consumer: Consumer) -> Self {
         let status = consumer.status();
         let token = CancellationToken::new();
         let stop = token.clone();
         let task = tokio::spawn(async move { consumer.run(stop).await.unwrap() });
-        let joined = status.clone();
-        wait_until("the consumer has joined its group", LONG, || async { joined.check().is_ok() }).await;
         Self { token, task, status: Some(status) }
     }
 
