@@ -68,3 +68,35 @@ CREATE TABLE inbox (
 );
 -- Finds what is past the retention; rows come in the order of time, so block ranges suffice.
 CREATE INDEX inbox_handled_at ON inbox USING brin (handled_at);
+
+-- Records whose dead letters are without their bytes, since the dead letters' topic does not take them. `dlq_id` is the
+-- letter's `dlq.id`, `recorded_at` the record's own time: at one place of a topic that was made anew stands another record.
+CREATE TABLE dead_letter_bytes (
+  dlq_id        text        NOT NULL,
+  recorded_at   timestamptz NOT NULL,
+  key           bytea,
+  value         bytea,
+  header_names  bytea[]     NOT NULL,
+  header_values bytea[]     NOT NULL,
+  kept_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (dlq_id, recorded_at)
+);
+
+-- Records of the dead letters' topic itself that their reader could not handle: written back they would come again for ever.
+CREATE TABLE dead_letters_parked (
+  consumer      text        NOT NULL,
+  handler       text        NOT NULL,
+  topic         text        NOT NULL,
+  partition     integer     NOT NULL,
+  record_offset bigint      NOT NULL,
+  recorded_at   timestamptz NOT NULL,
+  key           bytea,
+  value         bytea,
+  header_names  bytea[]     NOT NULL,
+  header_values bytea[]     NOT NULL,
+  category      text        NOT NULL,
+  code          text        NOT NULL,
+  message       text        NOT NULL,
+  parked_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (consumer, handler, topic, partition, record_offset, recorded_at)
+);

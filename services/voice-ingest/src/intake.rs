@@ -178,7 +178,8 @@ impl Intake {
             topic: &self.names.in_kafka(&AI_RESPONSES),
             position: None,
             timestamp: Some(now),
-            group: NAME,
+            // It never was in the topic: corrected it is published for the first time, to all who read it.
+            group: "",
             handler: "extract",
             service: NAME,
             category: match rejection.category {

@@ -35,6 +35,9 @@ pub enum BuildError {
     /// Nobody can mean anything by one there.
     #[error("{0} asks for tombstones of {1}, which is not compacted")]
     NoTombstones(&'static str, &'static str),
+    /// A dead letter that fails again must not become a dead letter.
+    #[error("{0} reads the dead letters' topic and so needs a database, where it parks what it cannot handle")]
+    NowhereToPark(String),
     /// What librdkafka says of a setting.
     #[error("the Kafka settings were refused")]
     Settings(#[from] KafkaError),

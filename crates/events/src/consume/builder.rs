@@ -13,7 +13,10 @@ use super::{
     status::ConsumerStatus,
 };
 use crate::{
-    contract::{replay, topics::Cleanup},
+    contract::{
+        replay,
+        topics::{Cleanup, DEAD_LETTER_QUEUE},
+    },
     flow::{brake::BrakePolicy, breaker::BreakerPolicy, retry::RetryPolicy},
     kafka::config::KafkaConfig,
     publish::Outbox,
@@ -26,6 +29,9 @@ const COOL_DOWN: Duration = Duration::from_secs(300);
 
 /// How long a partition may stand still that has more: past this the client is not slow but broken.
 const STALL: Duration = Duration::from_secs(60);
+
+/// At 10 000 records/s, what a restart brings again is looked up within two minutes.
+const MOST_UNCOMMITTED: usize = 1_000_000;
 
 /// For consumers without a database; see [`Consumer::without_database`].
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +47,10 @@ impl Consumer {
     /// Begins to assemble a consumer of the group `group`, which `KAFKA_GROUP_ID` is not consulted for: the service
     /// decides. Effects and their events go through `outbox`.
     pub fn builder(config: KafkaConfig, group: &str, service: &str, outbox: Outbox) -> ConsumerBuilder {
-        ConsumerBuilder::new(config, group, service, outbox)
+        let pool = outbox.pool().clone();
+        let mut builder = ConsumerBuilder::new(config, group, service, outbox);
+        builder.parts.database = Some(pool);
+        builder
     }
 
     /// The same without a database, for [`Listener`](super::Listener)s. What was heard is remembered in memory only.
@@ -90,6 +99,8 @@ impl<D> ConsumerBuilder<D> {
             brake: BrakePolicy::default(),
             cool_down: COOL_DOWN,
             stall_limit: STALL,
+            most_uncommitted: MOST_UNCOMMITTED,
+            database: None,
         };
         Self { parts, database }
     }
@@ -139,9 +150,17 @@ impl<D> ConsumerBuilder<D> {
         self
     }
 
+    /// How many records of a partition may be done or in flight behind one that waits before no more are taken of it: a
+    /// million unless set. A restart brings so many again, and what was done of them is looked up in the inbox.
+    pub fn most_uncommitted(mut self, records: usize) -> Self {
+        self.parts.most_uncommitted = records.max(1);
+        self
+    }
+
     /// # Errors
     /// When two handlers share a name, or one has that of a handler of another group; when there is none, one that takes batches is not
-    /// alone, a name is none that a replay could have, or one asks for tombstones of a topic that is not compacted.
+    /// alone, a name is none that a replay could have, one asks for tombstones of a topic that is not compacted, or the dead
+    /// letters' topic is read without a database.
     pub fn build(self) -> Result<Consumer, BuildError> {
         let mut parts = self.parts;
         parts.breaker.probe_limit = parts.attempt_limit;
@@ -165,6 +184,11 @@ impl<D> ConsumerBuilder<D> {
             Some((batches, _)) if !alone => return Err(BuildError::NotAlone(batches.name())),
             Some((batches, _)) if batches.topics().is_empty() => return Err(BuildError::NoTopics(batches.name())),
             _ => {}
+        }
+        let names = parts.config.topic_names();
+        let queue = names.in_kafka(&DEAD_LETTER_QUEUE);
+        if parts.database.is_none() && parts.topics().into_iter().any(|topic| names.in_kafka(topic) == queue) {
+            return Err(BuildError::NowhereToPark(parts.group));
         }
         let claimants = parts.claimants()?;
         Ok(Consumer { parts, claimants, status: ConsumerStatus::default() })

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use sqlx::PgPool;
 use tokio::{sync::mpsc::unbounded_channel, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,8 @@ use super::{
     intake::Intake,
     lag::Watch,
     lane::Order,
-    letters::Letters,
+    letter_store::LetterStore,
+    letters::{Letters, Named},
     log_watch::LogWatch,
     monitoring::Monitoring,
     partition::Board,
@@ -80,6 +82,7 @@ impl Consumer {
         let session = Session::new(parts, status)?;
         let _stop_the_watch = session.watch()?;
         session.count_rebuild("stalled", 0);
+        tokio::spawn(Arc::clone(&session.mode.engine().letters).watch_parked(shutdown.clone()));
         let mut outcome = session.run(&shutdown).await;
         while let Ok(Ended::Rebuild(reason)) = outcome {
             session.count_rebuild(reason, 1);
@@ -109,6 +112,8 @@ pub(super) struct ConsumerParts {
     pub(super) stall_limit: Duration,
     /// Where its inbox is; `None` without a database.
     pub(super) inbox: Option<String>,
+    pub(super) most_uncommitted: usize,
+    pub(super) database: Option<PgPool>,
 }
 
 impl fmt::Debug for ConsumerParts {
@@ -143,6 +148,7 @@ pub(super) struct Session {
     order: Order,
     brake: (BrakePolicy, Duration),
     stall_limit: Duration,
+    most_uncommitted: usize,
     board: Board,
     status: ConsumerStatus,
 }
@@ -160,8 +166,13 @@ impl Session {
         let names = parts.config.topic_names();
         let specs = parts.topics();
         let place = |spec: &'static TopicSpec| specs.iter().position(|other| *other == spec).unwrap_or_default() as u16;
-        let of_batches = parts.batches.iter().map(|(handler, _)| handler.name());
-        let called = parts.handlers.iter().map(|handler| handler.name()).chain(of_batches).collect();
+        let of_batches = parts.batches.iter().map(|(handler, _)| Named { name: handler.name(), is_alone: true });
+        let wanted: Vec<_> = parts.handlers.iter().map(|handler| (handler.topic(), handler.event_type())).collect();
+        let named = parts.handlers.iter().zip(&wanted).map(|(handler, wants)| Named {
+            name: handler.name(),
+            is_alone: wanted.iter().filter(|other| *other == wants).count() == 1,
+        });
+        let called = named.chain(of_batches).collect();
         let handlers = parts.handlers.into_iter().map(|handler| Placed {
             topic: place(handler.topic()),
             figures: Figures::of(handler.name()),
@@ -170,7 +181,7 @@ impl Session {
         let topics: Arc<[Subscribed]> =
             specs.iter().map(|spec| Subscribed { name: names.in_kafka(spec), spec }).collect();
         let letters = Arc::new(Letters {
-            producer: Producer::new(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
+            producer: Producer::for_letters(&parts.config, &parts.service, DEAD_LETTER_PATIENCE)?,
             queue: names.in_kafka(&DEAD_LETTER_QUEUE),
             topics: Arc::clone(&topics),
             handlers: called,
@@ -178,6 +189,7 @@ impl Session {
             service: parts.service,
             replay_key: parts.config.consumer.replay_signing_key.clone(),
             status: status.clone(),
+            store: parts.database.map(LetterStore),
         });
         let engine = Arc::new(Engine {
             topics,
@@ -202,8 +214,16 @@ impl Session {
             metrics::gauge!("breaker_state", "dependency" => POSTGRES).set(0.0);
         }
         let brake = (parts.brake, parts.cool_down);
-        let (config, order, stall_limit) = (parts.config, parts.order, parts.stall_limit);
-        Ok(Self { config, mode, order, brake, stall_limit, board: Board::default(), status })
+        Ok(Self {
+            config: parts.config,
+            mode,
+            order: parts.order,
+            brake,
+            stall_limit: parts.stall_limit,
+            most_uncommitted: parts.most_uncommitted,
+            board: Board::default(),
+            status,
+        })
     }
 
     #[cfg(test)]
@@ -250,7 +270,14 @@ impl Session {
         let engine = self.mode.engine();
         let (events, inbound) = unbounded_channel();
         let (commits, to_commit) = mpsc::channel();
-        let context = Intake::new(&self.config, Arc::clone(engine), events.clone(), self.board.clone(), DRAIN);
+        let context = Intake::new(
+            &self.config,
+            Arc::clone(engine),
+            events.clone(),
+            self.board.clone(),
+            DRAIN,
+            self.most_uncommitted,
+        );
         let mut settings = self.config.consumer(&engine.letters.service, &engine.letters.group);
         if self.config.consumer.kafka_consumer_auto_offset_reset == OffsetReset::Latest {
             // Where a group begins that never began is asked when its partitions come. One whose place is not in the log any more
@@ -296,7 +323,9 @@ impl Session {
 /// not, it waits for the one that may.
 async fn wait_for_topics(parts: &ConsumerParts, shutdown: &CancellationToken) {
     let mut needed = parts.topics();
-    needed.push(&DEAD_LETTER_QUEUE);
+    if !needed.contains(&&DEAD_LETTER_QUEUE) {
+        needed.push(&DEAD_LETTER_QUEUE);
+    }
     let mut said = false;
     while let Err(error) = admin::ensure(&parts.config, &parts.service, &needed).await {
         if !said {

@@ -6,8 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
-    rebuild::Place,
-    record::Subscribed,
+    record::{Place, Subscribed},
     reset::Bounds,
     status::ConsumerStatus,
     watched::{Trouble, Watched},

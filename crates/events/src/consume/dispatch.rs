@@ -20,11 +20,13 @@ use super::{
     chunk::Chunk,
     dead_letter_brake::DeadLetterBrake,
     lane::{Lane, Order},
+    letters::Letters,
     notice::{Booked, Notice, Report, Then},
     offset_tracker::OffsetTracker,
     outcome::Outcome,
     partition::{Assigned, AssignmentId, Frontier, LogReset},
-    rebuild::Place,
+    rebuild,
+    record::Place,
     spread::SpreadHash,
     waiting::Waiting,
     work::Work,
@@ -166,11 +168,11 @@ impl Dispatcher {
             Notice::Assigned(partitions) => {
                 let engine = self.mode.engine();
                 for of in partitions {
-                    self.trackers.insert(of.id, OffsetTracker::new(of, &engine.topics));
+                    self.trackers.insert(of.id, OffsetTracker::new(of, &engine.topics, &engine.letters.group));
                 }
             }
             Notice::Records(records) => {
-                for (id, record) in records {
+                for (id, mut record) in records {
                     // A record of a partition that was given away meanwhile belongs to its new owner.
                     let Some(tracker) = self.trackers.get_mut(&id).filter(|it| !it.is_going) else {
                         continue;
@@ -180,6 +182,9 @@ impl Dispatcher {
                     let lane = if sabotage::is(Sabotage::NoLanes) { Lane { key: ticket.0, ..lane } } else { lane };
                     if !self.shut.is_empty() && self.shut.contains(&lane) {
                         continue;
+                    }
+                    if self.scheduler.is_waiting(&lane) {
+                        record.leave_block();
                     }
                     self.scheduler.push(lane, Work { ticket, record, tries: None });
                 }
@@ -239,12 +244,14 @@ impl Dispatcher {
                     }
                 }
             }
-            Report::Back { lane, works, then } => {
+            Report::Back { lane, mut works, then } => {
+                works.iter_mut().for_each(|work| work.record.leave_block());
                 self.scheduler.put_back(&lane, works.into_iter());
                 match then {
                     Then::Running => {}
                     then => {
                         if self.scheduler.wait(&lane) {
+                            self.scheduler.pieces_mut(&lane).for_each(|work| work.record.leave_block());
                             self.waiting.add(lane, then);
                         }
                     }
@@ -276,7 +283,7 @@ impl Dispatcher {
                 ?place,
                 "the engine broke over a record again; its key stays where it is, the others go on"
             );
-            engine.letters.status.halts(place.stuck(topic));
+            engine.letters.status.halts(rebuild::stuck(place, topic));
             self.shut.insert(lane);
             self.scheduler.forget(|other| *other == lane);
         }
@@ -365,7 +372,9 @@ impl Dispatcher {
     }
 
     fn tell(&self, now: Instant) {
-        let group = &self.mode.engine().letters.group;
+        let Letters { group, status, .. } = &*self.mode.engine().letters;
+        // What was given away, or taken anew by another client, is refused here no more.
+        status.letters_refused_of(|place| self.trackers.values().any(|tracker| tracker.may_hold(place)));
         let gauge = |name: &'static str| metrics::gauge!(name, "group" => group.clone());
         gauge("kafka_consumer_running").set(self.scheduler.running() as f64);
         gauge("kafka_consumer_waiting_for_retry").set(self.scheduler.waiting() as f64);

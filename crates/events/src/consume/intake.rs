@@ -21,8 +21,7 @@ use super::{
     figures::Count,
     notice::Notice,
     partition::{Assigned, AssignmentId, Board, Frontier, LogReset},
-    rebuild::Place,
-    record::{Block, Record, Subscribed},
+    record::{Block, Place, Record, Subscribed},
 };
 use crate::{
     kafka::{client::Client, config::KafkaConfig},
@@ -96,6 +95,8 @@ pub(super) struct Intake {
     commit_failures: metrics::Counter,
     /// How long running handlers may finish before a partition is given away.
     pub(super) drain: Duration,
+    /// More uncommitted records of one partition pause it, less than half resume it.
+    most_uncommitted: usize,
     pub(super) engine: Arc<Engine>,
     pub(super) state: Mutex<State>,
 }
@@ -114,6 +115,7 @@ impl Intake {
         notices: UnboundedSender<Notice>,
         board: Board,
         drain: Duration,
+        most_uncommitted: usize,
     ) -> Self {
         let consumed = |topic: &Subscribed| {
             let labels = [("group", engine.letters.group.clone()), ("topic", topic.spec.name.to_owned())];
@@ -132,6 +134,7 @@ impl Intake {
             commit_failures,
             drain,
             engine,
+            most_uncommitted,
             state: Mutex::default(),
         }
     }
@@ -200,16 +203,18 @@ impl Intake {
             slot.consumed.tell();
             let records = slot.taken.0 - progress.records.load(Ordering::Relaxed);
             let bytes = slot.taken.1 - progress.bytes.load(Ordering::Relaxed);
+            let uncommitted = progress.uncommitted.load(Ordering::Relaxed);
             let name = &self.topics[usize::from(slot.assigned.topic)].0;
             if slot.is_halted {
                 continue;
             }
             if slot.paused {
-                if records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2 {
+                let is_low = records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2;
+                if is_low && uncommitted < self.most_uncommitted.div_ceil(2) {
                     slot.paused = false;
                     resume.add_partition(name, slot.assigned.partition);
                 }
-            } else if records <= MOST_RECORDS && bytes <= MOST_BYTES {
+            } else if records <= MOST_RECORDS && bytes <= MOST_BYTES && uncommitted <= self.most_uncommitted {
                 slot.full_since = None;
             } else if slot.full_since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
                 room = Room::Full;

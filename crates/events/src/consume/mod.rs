@@ -34,6 +34,7 @@ mod item;
 mod known_dependencies;
 mod lag;
 mod lane;
+mod letter_store;
 mod letters;
 mod log_check;
 mod log_watch;

@@ -7,7 +7,7 @@ use super::{
     lane::Lane,
     outcome::Outcome,
     partition::{Assigned, Frontier, LogMark, Progress},
-    record::{Record, Subscribed},
+    record::{Place, Record, Subscribed},
 };
 use crate::{
     flow::ledger::{Ledger, Ticket},
@@ -40,11 +40,14 @@ pub(super) struct OffsetTracker {
     outcomes: Outcomes,
     order: Guarantee,
     commits: Guarantee,
+    uncommitted: metrics::Gauge,
 }
 
 impl OffsetTracker {
-    pub(super) fn new(of: Assigned, topics: &[Subscribed]) -> Self {
+    pub(super) fn new(of: Assigned, topics: &[Subscribed], group: &str) -> Self {
         let topic = topics[usize::from(of.topic)].spec.name;
+        let labels =
+            [("group", group.to_owned()), ("topic", topic.to_owned()), ("partition", of.partition.to_string())];
         Self {
             of,
             is_going: false,
@@ -55,6 +58,7 @@ impl OffsetTracker {
             outcomes: Outcomes::of(topic),
             order: Guarantee::named("order_per_key"),
             commits: Guarantee::named("commit_behind_open_work"),
+            uncommitted: metrics::gauge!("kafka_consumer_uncommitted_records", &labels),
         }
     }
 
@@ -77,6 +81,7 @@ impl OffsetTracker {
         self.ledger.complete(ticket);
         self.outcomes.count(outcome);
         let progress: &Progress = &self.of.progress;
+        progress.uncommitted.store(self.ledger.open(), Ordering::Relaxed);
         progress.records.fetch_add(1, Ordering::Relaxed);
         progress.bytes.fetch_add(size, Ordering::Relaxed);
     }
@@ -84,6 +89,12 @@ impl OffsetTracker {
     /// What was counted since, for the metrics.
     pub(super) fn tell(&mut self) {
         self.outcomes.counts().chain(self.order.counts()).chain(self.commits.counts()).for_each(Count::tell);
+    }
+
+    /// Whether a record at this place may still be open here.
+    pub(super) fn may_hold(&self, place: Place) -> bool {
+        let is_ours = (self.of.topic, self.of.partition) == (place.topic, place.partition);
+        is_ours && self.ledger.frontier().is_none_or(|done| done.offset < place.offset)
     }
 
     /// Up to where it is done. A commit names the next offset to be handled. `None` while what is done stands in a log that is
@@ -108,6 +119,7 @@ impl OffsetTracker {
 
     /// The frontier, if it is to be committed now.
     pub(super) fn take_due(&mut self, even_if_unmoved: bool) -> Option<Frontier> {
+        self.uncommitted.set(self.ledger.open() as f64);
         let oldest = self.ledger.oldest_open();
         self.of.progress.oldest_ms.store(oldest.map_or(-1, |mark| mark.timestamp_ms), Ordering::Relaxed);
         let frontier = self.frontier()?;
@@ -119,6 +131,13 @@ impl OffsetTracker {
         }
         self.committed = Some(frontier.mark);
         Some(frontier)
+    }
+}
+
+impl Drop for OffsetTracker {
+    /// The partition is another's now, who tells of it.
+    fn drop(&mut self) {
+        self.uncommitted.set(0.0);
     }
 }
 

@@ -102,6 +102,8 @@ pub(super) struct Progress {
     pub(super) bytes: AtomicUsize,
     /// The offset that was taken first; -1 until one was.
     pub(super) first: AtomicI64,
+    /// Records from the oldest that is not done on, those that are done included: what a restart would bring again.
+    pub(super) uncommitted: AtomicUsize,
     /// The next offset to be handled; -1 until one was.
     pub(super) next: AtomicI64,
     /// The time of the oldest record that is not done, in milliseconds since 1970; -1 when all are.
@@ -144,6 +146,7 @@ impl Default for Progress {
             records: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             first: AtomicI64::new(-1),
+            uncommitted: AtomicUsize::new(0),
             next: AtomicI64::new(-1),
             oldest_ms: AtomicI64::new(-1),
             mark: Mutex::new(None),

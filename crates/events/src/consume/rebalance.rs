@@ -20,6 +20,7 @@ use super::{
     log_check::LogCheck,
     notice::Notice,
     partition::{Assigned, LogMark, LogReset},
+    rebuild,
 };
 use crate::kafka::config::OffsetReset;
 
@@ -134,7 +135,7 @@ impl Intake {
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.topics[usize::from(topic)].0, partition);
         let _ = consumer.pause(&list);
-        self.engine.letters.status.halts(place.stuck(&self.topics[usize::from(topic)].0));
+        self.engine.letters.status.halts(rebuild::stuck(place, &self.topics[usize::from(topic)].0));
         true
     }
 

@@ -5,29 +5,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::record::Place;
+
 /// So many clients are built over one position; what is wrong for a moment is well by then.
 const TRIES: u32 = 3;
 /// So many positions are remembered, the latest; each costs a rebuild, so there are few.
 const PLACES: usize = 64;
 
-/// A position in a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Index of the topic.
-    pub(super) topic: u16,
-    pub(super) partition: i32,
-    pub(super) offset: i64,
-}
-
-impl Place {
-    /// What readiness and log say of a place that no client gets past.
-    pub(super) fn stuck(&self, topic: &str) -> String {
-        let Self { partition, offset, .. } = self;
-        format!(
-            "does not get past {topic}[{partition}] offset {offset}: {TRIES} Kafka clients failed there, see the log; restart with a \
-             mended version, or set the group's offset behind it"
-        )
-    }
+/// What readiness and log say of a place that no client gets past.
+pub(super) fn stuck(place: Place, topic: &str) -> String {
+    let Place { partition, offset, .. } = place;
+    format!(
+        "does not get past {topic}[{partition}] offset {offset}: {TRIES} Kafka clients failed there, see the log; restart with a \
+         mended version, or set the group's offset behind it"
+    )
 }
 
 /// Asks for another client, and remembers over what.

@@ -1,14 +1,16 @@
 //! What a consumer is doing, for readiness and for whoever takes its brake off.
 
 use std::{
+    collections::BTreeSet,
     fmt, mem,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use super::record::Place;
 use crate::contract::schema::monitoring::AlertV1;
 
 /// Without a poll for this long the consumer is not alive: a poll takes 50 ms, a rebalance at most the drain.
@@ -29,7 +31,10 @@ struct Status {
     /// Milliseconds after `began`; zero before the first poll.
     polled: AtomicU64,
     assigned: AtomicUsize,
-    dead_letters_refused: AtomicBool,
+    /// The records whose dead letters were refused and are tried again.
+    refused: Mutex<BTreeSet<Place>>,
+    /// Records of the dead-letter topic that wait for a person.
+    parked: AtomicUsize,
     brake: Mutex<Option<Braked>>,
     stalled: Mutex<Option<String>>,
     halted: Mutex<Option<String>>,
@@ -46,7 +51,8 @@ impl Default for ConsumerStatus {
             polled: AtomicU64::new(0),
             // Before the first assignment: nobody has told yet.
             assigned: AtomicUsize::new(usize::MAX),
-            dead_letters_refused: AtomicBool::new(false),
+            refused: Mutex::default(),
+            parked: AtomicUsize::new(0),
             brake: Mutex::new(None),
             stalled: Mutex::new(None),
             halted: Mutex::new(None),
@@ -65,8 +71,8 @@ impl fmt::Debug for ConsumerStatus {
 }
 
 impl ConsumerStatus {
-    /// Whether it has joined its group, polls, takes records, commits, and can write dead letters; `Ok` says what it is doing, `Err`
-    /// which of these is not so.
+    /// Whether it has joined its group, polls, takes records, commits, can write dead letters, and handles those that it reads;
+    /// `Ok` says what it is doing, `Err` which of these is not so.
     pub fn check(&self) -> Result<String, String> {
         let polled = Duration::from_millis(self.0.polled.load(Ordering::Relaxed));
         if !self.has_joined() {
@@ -81,8 +87,19 @@ impl ConsumerStatus {
             return Err(reason);
         }
         // The log has the reason, which may name hosts; readiness is open to everybody.
-        if self.0.dead_letters_refused.load(Ordering::Relaxed) {
-            return Err("cannot write dead letters; see the log".to_owned());
+        match self.refused().len() {
+            0 => {}
+            count => {
+                return Err(format!("cannot write dead letters: records that wait for theirs: {count}; see the log"));
+            }
+        }
+        match self.0.parked.load(Ordering::Relaxed) {
+            0 => {}
+            count => {
+                return Err(format!(
+                    "{count} records of dead.letter.queue are parked; see the table dead_letters_parked"
+                ));
+            }
         }
         let mut doing = match self.partitions() {
             0 => "stands by: the group's other members have all partitions".to_owned(),
@@ -169,8 +186,25 @@ impl ConsumerStatus {
         *self.0.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
-    pub(super) fn dead_letters_refused(&self, refused: bool) {
-        self.0.dead_letters_refused.store(refused, Ordering::Relaxed);
+    fn refused(&self) -> MutexGuard<'_, BTreeSet<Place>> {
+        self.0.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn letter_refused(&self, of: Place) {
+        self.refused().insert(of);
+    }
+
+    pub(super) fn letter_taken(&self, of: Place) {
+        self.refused().remove(&of);
+    }
+
+    /// Refused letters count only of records for which `are_ours` holds.
+    pub(super) fn letters_refused_of(&self, are_ours: impl Fn(Place) -> bool) {
+        self.refused().retain(|place| are_ours(*place));
+    }
+
+    pub(super) fn parked(&self, records: usize) {
+        self.0.parked.store(records, Ordering::Relaxed);
     }
 
     /// Returns what held until now.

@@ -57,7 +57,7 @@ pub struct DeadLetter<'a> {
     pub position: Option<(i32, i64)>,
     /// The record's own time.
     pub timestamp: Option<DateTime<Utc>>,
-    /// The consumer group that gave it up.
+    /// The consumer group that gave it up; empty for what never got there, whose replay is for everybody.
     pub group: &'a str,
     /// The handler that gave it up; empty where none got that far.
     pub handler: &'a str,

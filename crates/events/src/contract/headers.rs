@@ -57,7 +57,7 @@ pub mod dlq {
     pub const OFFSET: &str = "dlq.offset";
     /// The record's own time.
     pub const TIMESTAMP: &str = "dlq.timestamp";
-    /// The consumer group that gave it up.
+    /// The consumer group that gave it up; empty for what never got into a topic, whose replay is for everybody.
     pub const GROUP: &str = "dlq.group";
     /// The handler that gave it up; empty where none got that far.
     pub const HANDLER: &str = "dlq.handler";
@@ -89,6 +89,18 @@ pub mod dlq {
     pub const EVENT_TYPE: &str = "dlq.event_type";
     /// The journey, where one is known.
     pub const CORRELATION_ID: &str = "dlq.correlation_id";
+
+    /// Only where the topic does not take the whole record: which of `key`, `value`, `headers` the letter is without, with
+    /// commas.
+    pub const OMITTED: &str = "dlq.omitted";
+    /// With it: how many bytes the whole record has.
+    pub const BYTES: &str = "dlq.bytes";
+    /// With it: where the whole record is. The name of a table in the schema of `dlq.service`, or [`LOG`].
+    pub const KEPT_IN: &str = "dlq.kept_in";
+    /// With [`LOG`]: until when, as the catalogue has it.
+    pub const KEPT_UNTIL: &str = "dlq.kept_until";
+    /// Says of a record that it is kept where `dlq.topic`, `dlq.partition` and `dlq.offset` point to.
+    pub const LOG: &str = "log";
 }
 
 /// The headers of an event.

@@ -165,6 +165,17 @@ impl<K: Eq + Hash + Clone, T, S: BuildHasher + Default> Scheduler<K, T, S> {
         }
     }
 
+    /// Whether a lane waits to be woken.
+    pub fn is_waiting(&self, key: &K) -> bool {
+        self.waiting > 0 && self.lanes.get(key).is_some_and(|lane| lane.state == State::Waiting)
+    }
+
+    /// What is queued in a lane, in its order.
+    pub fn pieces_mut(&mut self, key: &K) -> impl Iterator<Item = &mut T> {
+        let queue = self.lanes.get_mut(key).map(|lane| &mut lane.queue);
+        queue.into_iter().flat_map(|queue| queue.first.iter_mut().chain(&mut queue.rest))
+    }
+
     /// Forgets all queued work for which `gone` holds; what was handed out is still to be finished.
     pub fn forget(&mut self, gone: impl Fn(&K) -> bool) {
         self.lanes.retain(|key, lane| {
@@ -255,6 +266,8 @@ mod tests {
         assert_eq!(take(&mut scheduler, 9), [("b", 1)]);
         scheduler.finish(&"b");
         assert_eq!(take(&mut scheduler, 9), [], "the waiting lane stays shut");
+        assert_eq!((scheduler.is_waiting(&"a"), scheduler.is_waiting(&"b")), (true, false));
+        assert_eq!(scheduler.pieces_mut(&"a").map(|piece| *piece).collect::<Vec<_>>(), [1, 2, 3]);
         scheduler.wake(&"a");
         assert_eq!(take(&mut scheduler, 9), [("a", 1), ("a", 2), ("a", 3)]);
     }

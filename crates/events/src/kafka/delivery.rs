@@ -30,7 +30,7 @@ use super::{
     producer_metrics::{ProducerMetrics, TopicMetrics},
     send_error::SendError,
 };
-use crate::contract::topics::{CATALOGUE, TopicNames};
+use crate::contract::topics::{TopicNames, TopicSpec};
 
 /// While the client's queue is full, it is tried this often at least: a place becomes free a moment after the delivery that
 /// frees it is told.
@@ -85,10 +85,11 @@ pub(super) struct Outlet {
 }
 
 impl Outlet {
-    pub(super) fn open(settings: &ClientConfig, names: TopicNames) -> Result<Self, KafkaError> {
+    /// `topics` are those whose limits its records are held against before they are compressed.
+    pub(super) fn open(settings: &ClientConfig, names: TopicNames, topics: &[&TopicSpec]) -> Result<Self, KafkaError> {
         let deliveries = Deliveries { names: names.clone(), ..Deliveries::default() };
         let client = OffThread(Some(settings.create_with_context(deliveries.clone())?));
-        let limits = CATALOGUE.iter().map(|topic| (names.in_kafka(topic), topic.max_message_bytes as usize)).collect();
+        let limits = topics.iter().map(|topic| (names.in_kafka(topic), topic.max_message_bytes as usize)).collect();
         Ok(Self { client, deliveries, metrics: ProducerMetrics::new(names), limits })
     }
 

@@ -15,7 +15,7 @@ use super::{config::KafkaConfig, delivery::Outlet, registry::Registry, trace};
 pub use super::{delivery::Delivery, out_record::OutRecord, send_error::SendError};
 use crate::contract::{
     event::{Event, NewEvent},
-    topics::TopicNames,
+    topics::{CATALOGUE, TopicNames, TopicSpec},
 };
 
 /// Sends records. Dropping it gives up what is not acknowledged yet, and each such [`Delivery`] says so: to lose nothing,
@@ -27,6 +27,8 @@ pub struct Producer {
     /// Fair: whoever calls first goes first.
     turn: Mutex<Outlet>,
     settings: ClientConfig,
+    /// The topics whose limits records are held against.
+    limits: &'static [&'static TopicSpec],
     patience: Duration,
     registry: Option<Registry>,
     names: TopicNames,
@@ -45,11 +47,30 @@ impl Producer {
     /// # Errors
     /// When a setting is not what librdkafka accepts, such as a certificate file that holds none.
     pub fn new(config: &KafkaConfig, source: &str, patience: Duration) -> Result<Self, KafkaError> {
+        Self::with(config.producer(source, Some(patience)), CATALOGUE, config, source, patience)
+    }
+
+    /// The same for dead letters: takes what no other takes for its size. Do not publish much by it.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(crate) fn for_letters(config: &KafkaConfig, source: &str, patience: Duration) -> Result<Self, KafkaError> {
+        // What a letter is about may have come into its topic compressed: Kafka says what is too large.
+        Self::with(config.letters_producer(source, patience), &[], config, source, patience)
+    }
+
+    fn with(
+        settings: ClientConfig,
+        limits: &'static [&'static TopicSpec],
+        config: &KafkaConfig,
+        source: &str,
+        patience: Duration,
+    ) -> Result<Self, KafkaError> {
         let names = config.topic_names();
-        let settings = config.producer(source, Some(patience));
         Ok(Self {
-            turn: Mutex::new(Outlet::open(&settings, names.clone())?),
+            turn: Mutex::new(Outlet::open(&settings, names.clone(), limits)?),
             settings,
+            limits,
             patience,
             registry: Registry::of(config),
             names,
@@ -109,7 +130,7 @@ impl Producer {
         let reason = outlet.client().client().fatal_error().map(|(_, reason)| reason);
         tracing::error!(reason, "the Kafka client died and is replaced; who sent what was on its way sends it again");
         let failed = |error| SendError::of(&record.topic, None, error);
-        *outlet = Outlet::open(&self.settings, self.names.clone()).map_err(failed)?;
+        *outlet = Outlet::open(&self.settings, self.names.clone(), self.limits).map_err(failed)?;
         outlet.hand_over(record).await.map_err(failed)
     }
 

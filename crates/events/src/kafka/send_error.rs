@@ -84,6 +84,13 @@ impl SendError {
         }
     }
 
+    /// Whether this very record is refused for its size.
+    pub(crate) fn is_too_large(&self) -> bool {
+        use rdkafka::error::RDKafkaErrorCode as Code;
+        let sizes = [Code::MessageSizeTooLarge, Code::MessageBatchTooLarge, Code::InvalidMessageSize];
+        matches!(self, Self::Refused { source, .. } if source.rdkafka_error_code().is_some_and(|code| sizes.contains(&code)))
+    }
+
     /// Whether this very record is refused, so that sending it again is of no use.
     pub fn is_refusal(&self) -> bool {
         match self {

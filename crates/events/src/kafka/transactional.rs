@@ -28,7 +28,7 @@ use super::{
 };
 use crate::contract::{
     event::{Event, NewEvent},
-    topics::TopicNames,
+    topics::{CATALOGUE, TopicNames},
 };
 
 /// The thread is waited for this much longer than a call of its may take: librdkafka does not always keep to its limit.
@@ -117,7 +117,7 @@ impl TransactionalProducer {
         let mut settings = config.producer(source, Some(patience));
         settings.set("transactional.id", &id).set("transaction.timeout.ms", limit);
         let refused = |reason: String| TransactionError::Fatal { id: id.clone(), reason };
-        let outlet = Outlet::open(&settings, names.clone()).map_err(|error| refused(error.to_string()))?;
+        let outlet = Outlet::open(&settings, names.clone(), CATALOGUE).map_err(|error| refused(error.to_string()))?;
         let (thread, work) = mpsc::channel::<Work>();
         let client = outlet.client().clone();
         thread::Builder::new()

@@ -144,11 +144,7 @@ async fn the_same_failure_of_the_same_record_is_the_same_letter() {
         let consumer = rig.consume("w").await;
         rig.dead_letters(round).await;
         consumer.stop().await;
-        // A lost commit, in its purest form: the group has never committed anything.
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", rig.servers()).create().unwrap();
-        let forgotten = admin.delete_groups(&[&rig.group()], &AdminOptions::new()).await.unwrap();
-        assert!(forgotten[0].is_ok(), "{forgotten:?}");
+        rig.forget_offsets().await;
     }
     let letters = rig.dead_letters(2).await;
     assert_eq!(headers(&letters[0])["dlq.id"], headers(&letters[1])["dlq.id"]);
@@ -177,6 +173,37 @@ async fn a_dead_letter_topic_that_refuses_holds_the_offset() {
     rig.wait_until_committed().await;
     wait_until("readiness is back", LONG, || async { status.check().is_ok() }).await;
     consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_stays_away_while_any_letter_is_refused() {
+    let rig = Rig::new().await;
+    let queue = rig.topic(&DEAD_LETTER_QUEUE);
+    kafka::create_topic(&rig.servers(), &queue, 1, &[("max.message.bytes", "2500")]).await;
+    rig.create_topics().await;
+    // None of its parts is large, all together are.
+    let random: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(3_000).collect();
+    let (stuck, _) = rig.send_raw(Some(b"call-1"), &random, &[]).await;
+    let consumer = rig.consume("w").await;
+    let status = consumer.status.clone().unwrap();
+    let unready = || status.check().is_err_and(|reason| reason.contains("cannot write dead letters"));
+    wait_until("readiness tells it", LONG, || async { unready() }).await;
+    for letters in 1..=3 {
+        rig.send_raw(Some(format!("other-{letters}").as_bytes()), b"poison", &[]).await;
+        rig.dead_letters(letters).await;
+        assert!(unready(), "another's letter was taken, the first still waits: {:?}", status.check());
+    }
+    // Whoever has its partition now tells of it.
+    let other = rig.consume("other").await;
+    let refused = || other.status.clone().unwrap().check().is_err();
+    wait_until("two share the partitions", LONG, || async { status.partitions() == 3 }).await;
+    wait_until("one of them tells it", LONG, || async { unready() != refused() }).await;
+    println!("partition {stuck} is {}", if unready() { "still ours" } else { "the other's" });
+    mend(&rig, &queue).await;
+    wait_until("both are ready", LONG, || async { !unready() && !refused() }).await;
+    assert_eq!(rig.dead_letters(4).await.len(), 4);
+    consumer.stop().await;
+    other.stop().await;
 }
 
 /// A second handler of the same event, which refuses nothing.

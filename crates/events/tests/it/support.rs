@@ -19,6 +19,11 @@ use events::{
     publish::{MIGRATOR, Outbox, Relay, RelayStatus, Tx},
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+};
 use sqlx::PgPool;
 use test_kit::{kafka, postgres::TestDatabase, stack, wait::wait_until};
 use tokio::task::JoinHandle;
@@ -184,6 +189,14 @@ impl Rig {
 
     pub async fn committed(&self) -> Vec<(i32, i64)> {
         kafka::committed(&self.servers(), &self.group(), &self.topic(&AI_RESPONSES)).await
+    }
+
+    /// A lost commit, in its purest form: the group has never committed anything. Nobody may be in it.
+    pub async fn forget_offsets(&self) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", self.servers()).create().unwrap();
+        let forgotten = admin.delete_groups(&[&self.group()], &AdminOptions::new()).await.unwrap();
+        assert!(forgotten[0].is_ok(), "{forgotten:?}");
     }
 
     pub async fn dead_letters(&self, at_least: usize) -> Vec<kafka::TestRecord> {

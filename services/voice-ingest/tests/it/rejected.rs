@@ -92,6 +92,9 @@ async fn what_is_rejected_is_on_the_page_and_is_one_dead_letter() {
         assert_eq!(header(letter, "correlation_id"), wrong.call);
         assert_eq!(header(letter, dlq::EVENT_TYPE), wrong.event_type);
         assert_eq!(header(letter, dlq::SERVICE), "voice-ingest");
+        // It was read by no group, so no group alone may get its replay.
+        assert_eq!(header(letter, dlq::GROUP), "");
+        assert_eq!([dlq::PARTITION, dlq::OFFSET].map(|name| header(letter, name)), ["-1", "-1"]);
         assert_eq!(header(letter, dlq::TOPIC), format!("{}ai-responses", voice.names.namespace));
         assert_eq!(header(letter, dlq::ID), voice.shown(wrong.call).await[0]["event_id"]);
         let kind = wrong.marker.split(':').next().unwrap();
