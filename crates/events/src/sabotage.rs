@@ -20,9 +20,6 @@ pub(crate) enum Sabotage {
     IgnoreShorterLog,
     /// Records of one key run side by side.
     NoLanes,
-    /// Whatever a handler succeeds in proves every system that it ever blamed.
-    #[expect(dead_code, reason = "nothing asks for it")]
-    AnySuccessProvesAll,
     /// The producer is set as the settings say, whatever becomes of the order.
     #[expect(dead_code, reason = "nothing asks for it")]
     ObeyProducerSettings,
@@ -46,7 +43,6 @@ pub(crate) fn is(sabotage: Sabotage) -> bool {
         Sabotage::RelaySavesBeforeAck => "relay-saves-before-ack",
         Sabotage::IgnoreShorterLog => "ignore-shorter-log",
         Sabotage::NoLanes => "no-lanes",
-        Sabotage::AnySuccessProvesAll => "any-success-proves-all",
         Sabotage::ObeyProducerSettings => "obey-producer-settings",
     };
     *CHOSEN == name
