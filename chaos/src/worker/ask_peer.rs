@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use events::{
-    consume::{Handler, Plan, Received},
+    consume::{Handler, Plan, Received, ask},
     contract::event::NewEvent,
     flow::error::HandlerError,
     publish::Tx,
@@ -35,10 +35,8 @@ impl AskPeer {
         Ok(Self { http, peer, notary, worker })
     }
 
-    /// Refused, hung or failing: it is away in one way or another, and that is not the event's fault.
-    async fn ask(&self, name: &'static str, url: &Url) -> Result<String, HandlerError> {
-        let answer = async { self.http.get(url.clone()).send().await?.error_for_status()?.text().await };
-        answer.await.map_err(|error| HandlerError::dependency(name, error))
+    async fn ask(&self, url: &Url) -> Result<String, reqwest::Error> {
+        self.http.get(url.clone()).send().await?.error_for_status()?.text().await
     }
 }
 
@@ -48,9 +46,10 @@ impl Handler for AskPeer {
     type Plan = Answer;
 
     async fn prepare(&self, event: &Received<AskedV1>) -> Result<Answer, HandlerError> {
-        let answer = self.ask("peer", &self.peer).await?;
+        // One is named once it failed, the other as it is asked: a handler may do either.
+        let answer = self.ask(&self.peer).await.map_err(|error| HandlerError::dependency("peer", error))?;
         if event.data.notary {
-            self.ask("notary", &self.notary).await?;
+            ask("notary", self.ask(&self.notary)).await?;
         }
         Ok(Answer(answer))
     }
