@@ -275,6 +275,7 @@ fn engine(config: &KafkaConfig) -> Arc<Engine> {
 }
 
 #[tokio::test(flavor = "current_thread")]
+#[allow(clippy::print_stdout, reason = "a long run shows its progress")]
 async fn whatever_bytes_a_record_has_it_comes_to_an_end_and_nothing_of_it_is_told() {
     let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000));
