@@ -21,7 +21,6 @@ pub(crate) enum Sabotage {
     /// Records of one key run side by side.
     NoLanes,
     /// The producer is set as the settings say, whatever becomes of the order.
-    #[expect(dead_code, reason = "nothing asks for it")]
     ObeyProducerSettings,
 }
 

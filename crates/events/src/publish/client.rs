@@ -18,9 +18,12 @@ use super::{
     lead::{self, Lead},
     relay_error::RelayError,
 };
-use crate::kafka::{
-    blame::{Blame, blame},
-    config::KafkaConfig,
+use crate::{
+    kafka::{
+        blame::{Blame, blame},
+        config::KafkaConfig,
+    },
+    sabotage::{self, Sabotage},
 };
 
 /// Kafka is asked again for a topic's partitions after this time.
@@ -42,6 +45,13 @@ impl Client {
         let mut settings = config.producer(service, None);
         // Without it the client goes on after a refused batch with what came behind it.
         settings.set("enable.gapless.guarantee", "true");
+        if sabotage::is(Sabotage::ObeyProducerSettings) {
+            let set = &config.producer;
+            settings
+                .set("enable.gapless.guarantee", "false")
+                .set("batch.size", set.kafka_producer_batch_size.to_string());
+            set.kafka_producer_retries.map(|retries| settings.set("retries", retries.to_string()));
+        }
         let deliveries = Deliveries::default();
         let producer = settings.create_with_context(deliveries.clone()).map_err(RelayError::Producer)?;
         Ok(Self { settings, producer, deliveries, lead: Lead::default(), is_heard: false, unanswered_since: None })

@@ -346,13 +346,13 @@ impl Sink {
     async fn failed(&mut self, ticket: Ticket, flight: Flight, code: RDKafkaErrorCode) -> Result<(), RelayError> {
         let topic = Arc::clone(&self.topics[flight.topic.name].1);
         match blame(code) {
-            Blame::Record if flight.is_alone => {
+            Blame::Record if flight.is_alone || sabotage::is(Sabotage::ObeyProducerSettings) => {
                 if let Some(row) = self.window.get(ticket) {
                     self.keep(row.id, &code.to_string()).await?;
                 }
                 self.window.complete(ticket);
                 self.moved = true;
-                self.client.renew()
+                if flight.is_alone { self.client.renew() } else { Ok(()) }
             }
             Blame::Record => Err(RelayError::Refused { topic, code, until: self.last_id }),
             Blame::Client => {
