@@ -34,10 +34,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The same complaint of the client is logged once in this time.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// What readiness says where settings leave it to a person where a group begins.
-const NO_BEGINNING: &str = "takes nothing of a partition: the group has no offset there, or one that is not in the log, and \
-     KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the group's offset and restart";
-
 /// What readiness says of a batch that the client would pass over.
 const UNKNOWN_FORMAT: &str = "takes nothing: a partition has a batch of a format that the Kafka client does not know, as one that is \
      damaged on disk; see the brokers' logs, mend their copies, or move the group's offset behind it";
@@ -91,16 +87,12 @@ impl Poller {
                     },
                     Some(Err(error)) => {
                         context.suspect();
-                        match error.rdkafka_error_code() {
-                            Some(RDKafkaErrorCode::AutoOffsetReset) => self.status.halts(NO_BEGINNING.to_owned()),
+                        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotImplemented) {
                             // The client goes on behind a batch of a format that it does not know, and says of no partition
                             // that it is that one's. Nothing that it brings from here on may be taken.
-                            Some(RDKafkaErrorCode::NotImplemented) => {
-                                self.status.halts(UNKNOWN_FORMAT.to_owned());
-                                self.engine.rebuild.ask("unreadable", None);
-                                is_sound = false;
-                            }
-                            _ => {}
+                            self.status.halts(UNKNOWN_FORMAT.to_owned());
+                            self.engine.rebuild.ask("unreadable", None);
+                            is_sound = false;
                         }
                         complaints.log(&error);
                         break;
