@@ -3,7 +3,7 @@
 //! A partition begins where the group left it, unless its log is another than the group left; see `log_check`.
 
 use std::{
-    sync::{Arc, mpsc::sync_channel},
+    sync::{Arc, atomic::Ordering, mpsc::sync_channel},
     time::{Duration, Instant},
 };
 
@@ -140,7 +140,12 @@ impl Intake {
     }
 
     /// Pauses a partition for which settings say that a person decides where it begins.
-    fn is_to_halt(&self, consumer: &BaseConsumer<Self>, topic: &str, partition: i32, why: LogReset) -> bool {
+    fn is_to_halt(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        (topic, partition, left): (&str, i32, i64),
+        why: LogReset,
+    ) -> bool {
         if !self.leaves_it_to_a_person() {
             return false;
         }
@@ -148,7 +153,7 @@ impl Intake {
         list.add_partition(topic, partition);
         let _ = consumer.pause(&list);
         self.engine.letters.status.halts(format!(
-            "takes nothing of {topic}[{partition}]: {}; KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the \
+            "takes nothing of {topic}[{partition}], which the group left at offset {left}: {}; KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the \
              group's offset and restart",
             why.describe()
         ));
@@ -171,7 +176,7 @@ impl Intake {
             if let Some(beginning) = beginnings.iter().find(is_it) {
                 match beginning.reset {
                     Some(why) => {
-                        is_halted |= self.is_to_halt(consumer, element.topic(), partition, why);
+                        is_halted |= self.is_to_halt(consumer, (element.topic(), partition, beginning.mark.next), why);
                         resets.push(Notice::LogReset(id, why));
                     }
                     None => assigned.progress.set_mark(Some(beginning.mark)),
@@ -201,7 +206,8 @@ impl Intake {
             let mut state = self.state();
             let Some(slot) = state.slots.iter_mut().find(|slot| slot.assigned.id == id) else { continue };
             let (name, partition) = (&self.topics[usize::from(slot.assigned.topic)].0, slot.assigned.partition);
-            slot.is_halted = self.is_to_halt(consumer, name, partition, why);
+            let left = slot.assigned.progress.next.load(Ordering::Relaxed);
+            slot.is_halted = self.is_to_halt(consumer, (name, partition, left), why);
             if !slot.is_halted
                 && let Err(error) = consumer.seek(name, partition, Offset::Beginning, SEEK)
             {
