@@ -109,7 +109,7 @@ async fn a_new_client_whose_first_records_are_refused_for_now_keeps_the_order() 
 async fn rows_that_are_too_large_only_together_are_not_held() {
     let rig = Rig::with(&stack::kafka(), &["--kafka-producer-compression-type", "none"]).await;
     kafka::create_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 1, &[("max.message.bytes", "100000")]).await;
-    fill(&rig, 500, 3, 1_000).await;
+    fill(&rig, 150, 3, 1_000).await;
     // This one is too large by itself.
     fill(&rig, 1, 1, 150_000).await;
     sqlx::raw_sql("UPDATE outbox SET key = 'large' WHERE length(payload) > 100000").execute(rig.pool()).await.unwrap();
@@ -120,7 +120,7 @@ async fn rows_that_are_too_large_only_together_are_not_held() {
     let held = held(&rig).await;
     assert_eq!(held.len(), 1, "{} rows are held", held.len());
     assert_eq!(held[0].0, "large");
-    assert_eq!(numbers(&published(&rig).await), expected(500, 3));
+    assert_eq!(numbers(&published(&rig).await), expected(150, 3));
 }
 
 const REQUEST_TIMED_OUT: i16 = 7;
