@@ -8,10 +8,10 @@ const SESSION: &str = "KAFKA_CONSUMER_SESSION_TIMEOUT_MS";
 
 /// Values that are allowed and make a difference. Sessions end before a paused worker goes on.
 const DRAWN: [(&str, &[&str]); 9] = [
-    ("KAFKA_PRODUCER_BATCH_SIZE", &["2000", "16384", "262144", "1000000"]),
+    ("KAFKA_PRODUCER_BATCH_SIZE", &["2000", "16384", "1000000", "4000000"]),
     ("KAFKA_PRODUCER_LINGER_MS", &["0", "1", "20", "200"]),
     ("KAFKA_PRODUCER_COMPRESSION_TYPE", &["none", "gzip", "snappy", "lz4", "zstd"]),
-    ("KAFKA_PRODUCER_RETRIES", &["100", "10000", "2147483647"]),
+    ("KAFKA_PRODUCER_RETRIES", &["0", "1", "100", "2147483647"]),
     ("KAFKA_CONSUMER_CONCURRENCY", &["8", "32", "200"]),
     ("KAFKA_CONSUMER_MAX_POLL_RECORDS", &["1", "20", "500", "5000"]),
     ("KAFKA_CONSUMER_FETCH_MIN_BYTES", &["1", "1000", "100000"]),

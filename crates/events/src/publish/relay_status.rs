@@ -65,9 +65,10 @@ impl RelayStatus {
         self.set(|state| (state.place, state.refuses) = (Place::Active, None));
     }
 
-    /// Another relay has the lock.
+    /// Another relay has the lock. What this one met in its last turn is the other's to tell, or over.
     pub(super) fn stands_by(&self) {
-        self.set(|state| state.place = Place::StandsBy);
+        self.set(|state| *state = State { place: Place::StandsBy, ..State::default() });
+        metrics::gauge!("outbox_held_keys").set(0.0);
     }
 
     /// Its turn ended. The next looks at the position again.
@@ -94,5 +95,23 @@ impl RelayStatus {
         if let Ok(mut state) = self.0.lock() {
             change(&mut state);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn what_a_turn_met_is_not_told_by_one_that_stands_by() {
+        let status = RelayStatus::default();
+        status.holds(1);
+        status
+            .failed(&RelayError::Delivery { topic: "things".into(), code: RDKafkaErrorCode::UnknownTopicOrPartition });
+        status.check().unwrap_err();
+        status.stands_by();
+        assert_eq!(status.check().unwrap(), "stands by: another process is the active relay");
     }
 }
