@@ -16,6 +16,9 @@ use crate::flow::error::HandlerError;
 
 /// A database that does not answer is away; so long because a record can have many megabytes.
 const LIMIT: Duration = Duration::from_secs(60);
+/// PostgreSQL takes no message of a gibibyte and ends the session over one, which looks as if it were away, and writes bytes
+/// out as twice as many characters. A record of a mebibyte can be that large once it is unpacked.
+const MOST_BYTES: usize = 500 << 20;
 
 #[derive(Debug)]
 pub(super) struct LetterStore(pub(super) PgPool);
@@ -23,6 +26,10 @@ pub(super) struct LetterStore(pub(super) PgPool);
 impl LetterStore {
     /// Keeps the bytes of the record that the letter `id` is about.
     pub(super) async fn keep_bytes(&self, id: &str, record: &Record) -> Result<(), HandlerError> {
+        if record.size() > MOST_BYTES {
+            let told = format!("{} bytes are more than the database is given", record.size());
+            return Err(HandlerError::reject("too_large_to_keep", told));
+        }
         let (names, values) = headers(record);
         let keep = sqlx::query(
             "INSERT INTO dead_letter_bytes (dlq_id, recorded_at, key, value, header_names, header_values)

@@ -35,14 +35,17 @@ impl RelayStatus {
     /// right or a topic that is missing. An outage of Kafka is no such thing, since nothing accepted is lost by it.
     pub fn check(&self) -> Result<String, String> {
         let state = self.0.lock().map_err(|_| "the relay's state is broken".to_owned())?;
+        // What this process met when it was active may be over by now: the one that is active tells.
+        if state.place == Place::StandsBy {
+            return Ok("stands by: another process is the active relay".to_owned());
+        }
         if let Some(reason) = state.refuses.as_ref().or(state.denied.as_ref()) {
             return Err(reason.clone());
         }
         match state.held_keys {
             0 => Ok(match state.place {
-                Place::Starting => "starts",
+                Place::Starting | Place::StandsBy => "starts",
                 Place::Active => "active",
-                Place::StandsBy => "stands by: another process is the active relay",
                 Place::Failed => "met an error and begins again; see the log",
             }
             .to_owned()),

@@ -63,6 +63,8 @@ pub(super) struct Sink {
     heard_at: Instant,
     /// Rows up to this id go alone.
     alone_until: Option<i64>,
+    /// What was sent last goes alone: nothing is sent until it is reported back.
+    last_is_alone: bool,
     /// The largest id that was handed to the client.
     last_id: i64,
     held: Held,
@@ -111,6 +113,7 @@ impl Sink {
             in_flight: 0,
             heard_at: Instant::now(),
             alone_until,
+            last_is_alone: false,
             last_id: 0,
             held,
             status,
@@ -164,6 +167,7 @@ impl Sink {
                     let flight = Some(Flight { topic, partition, since, is_alone });
                     self.window.charge(Sent { id: row.id, created_at: row.created_at, flight });
                     self.client.lead.sent(topic.name, partition);
+                    self.last_is_alone = is_alone;
                     self.last_id = self.last_id.max(row.id);
                     if self.in_flight == 0 {
                         self.heard_at = since;
@@ -220,9 +224,9 @@ impl Sink {
         Ok(Value::Is(Cow::Borrowed(&row.payload)))
     }
 
-    /// Waits for a row's turn: behind the one that leads on its partition, and until nothing is on its way where it has to go
-    /// alone. So has a client's first, lest others are sent in vain where Kafka takes none. Returns its partition and
-    /// whether it is alone; `None` when it takes long, or a shutdown came.
+    /// Waits for a row's turn: behind the one that leads on its partition, behind one that goes alone, and until nothing is on
+    /// its way where it has to go alone itself. So has a client's first, lest others are sent in vain where Kafka takes none.
+    /// Returns its partition and whether it is alone; `None` when it takes long, or a shutdown came.
     async fn turn(
         &mut self,
         row: &OutboxRow,
@@ -235,8 +239,10 @@ impl Sink {
             let is_alone = !self.client.is_heard || self.alone_until.is_some_and(|until| row.id <= until);
             match self.client.lead.partition(topic.name, &row.key) {
                 None => self.client.look_at(topic.name, name).await?,
+                // The first row behind those that go alone could otherwise share the batch of the last of them.
                 Some(partition)
-                    if self.in_flight == 0 || !(is_alone || self.client.lead.is_led(topic.name, partition)) =>
+                    if self.in_flight == 0
+                        || !(is_alone || self.last_is_alone || self.client.lead.is_led(topic.name, partition)) =>
                 {
                     return Ok(Some((partition, is_alone)));
                 }

@@ -111,6 +111,29 @@ async fn a_topic_that_is_not_there_holds_nothing_and_is_waited_for() {
     relay.stop().await;
 }
 
+/// Two relays take turns while a right is missing; once it is back only one of them gets to know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_stands_by_does_not_tell_what_it_met_when_it_was_active() {
+    let broker = Broker::start_guarded().await;
+    let rig = Rig::with(&broker.bootstrap(), &[]).await;
+    rig.create_topics().await;
+    let topic = rig.topic(&AI_RESPONSES);
+    let ((one, one_says), (two, two_says)) = (rig.relay(), rig.relay());
+    publish(&rig, &AI_RESPONSES, 0..5).await;
+    are_published(&rig, &AI_RESPONSES, 0..5).await;
+    broker.deny_write(&topic).await;
+    publish(&rig, &AI_RESPONSES, 5..20).await;
+    for status in [&one_says, &two_says] {
+        says(status, &["TopicAuthorizationFailed", &topic]).await;
+    }
+    broker.allow_write(&topic).await;
+    are_published(&rig, &AI_RESPONSES, 0..20).await;
+    wait_until("both are ready", LONG, || async { one_says.check().is_ok() && two_says.check().is_ok() }).await;
+    nothing_is_held(&rig).await;
+    one.stop().await;
+    two.stop().await;
+}
+
 /// The owner of the dead-letter topic needs it twice: as its own and for its dead letters.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_named_twice_counts_once() {

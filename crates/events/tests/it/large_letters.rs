@@ -126,6 +126,21 @@ async fn what_no_letter_can_carry_is_kept_in_the_database() {
     assert!((4..records.len()).contains(&without));
 }
 
+/// Given more than it takes, PostgreSQL ends the session, as if it were away for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_cannot_take_either_stays_in_the_log() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let record = RawRecord { key: Some(b"k".to_vec()), value: Some(vec![b'v'; 600 * MIB]), ..RawRecord::default() };
+    write(&rig, &record).await;
+    drop(record);
+    let consumer = rig.consume("w").await;
+    let letters = rig.dead_letters(1).await;
+    assert_eq!(letters[0].header("dlq.kept_in"), Some(&b"log"[..]));
+    rig.wait_until_committed().await;
+    consumer.stop().await;
+}
+
 struct Refuse;
 
 impl Listener for Refuse {

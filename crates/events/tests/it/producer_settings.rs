@@ -214,3 +214,69 @@ async fn fill_more(rig: &Rig, rows: i32, keys: i32) {
     .await
     .unwrap();
 }
+
+/// An operator made the topic smaller than the catalogue says, and any two rows are too large together. The row behind the last
+/// that goes alone must not share its batch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_goes_alone_is_not_held_for_the_one_behind_it() {
+    let more = ["--kafka-producer-compression-type", "none", "--kafka-producer-linger-ms", "20"];
+    let rig = Rig::with(&stack::kafka(), &more).await;
+    kafka::create_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 1, &[("max.message.bytes", "100000")]).await;
+    fill(&rig, 3, 1, 60_000).await;
+    let (relay, status) = rig.relay();
+    for number in 3..12 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sqlx::query(
+            "INSERT INTO outbox (topic, key, headers, payload)
+             SELECT topic, key, headers, convert_to($1 || ' ', 'UTF8') || payload FROM outbox WHERE id = 1",
+        )
+        .bind(number.to_string())
+        .execute(rig.pool())
+        .await
+        .unwrap();
+    }
+    wait_until("all is published or held", LONG, || async {
+        numbers(&published(&rig).await).values().map(Vec::len).sum::<usize>() + held(&rig).await.len() >= 12
+    })
+    .await;
+    assert_eq!(held(&rig).await, []);
+    assert_eq!(numbers(&published(&rig).await), expected(12, 1));
+    wait_until_all_is_published(&rig).await;
+    assert_eq!(status.check(), Ok("active".to_owned()));
+    relay.stop().await;
+}
+
+/// Its refusal ends the client, and with it whatever else is on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_row_that_is_refused_alone_is_published_in_order() {
+    let more = ["--kafka-producer-compression-type", "none", "--kafka-producer-linger-ms", "20"];
+    let rig = Rig::with(&stack::kafka(), &more).await;
+    kafka::create_topic(&rig.servers(), &rig.topic(&AI_RESPONSES), 1, &[("max.message.bytes", "100000")]).await;
+    fill(&rig, 1, 1, 10).await;
+    let (relay, status) = rig.relay();
+    wait_until_all_is_published(&rig).await;
+    sqlx::raw_sql(
+        "INSERT INTO outbox (topic, key, headers, payload)
+         VALUES ('ai-responses', 'call-0', '{}', '1 '), ('ai-responses', 'large', '{}', convert_to(repeat('2', 150000), 'UTF8'))",
+    )
+    .execute(rig.pool())
+    .await
+    .unwrap();
+    wait_until("both were refused together", LONG, || async {
+        status.check().is_ok_and(|said| said.contains("begins again"))
+    })
+    .await;
+    // These come while it waits, and are handed over right behind the large one.
+    for number in 2..60 {
+        sqlx::query("INSERT INTO outbox (topic, key, headers, payload) VALUES ('ai-responses', 'call-0', '{}', $1)")
+            .bind(format!("{number} ").into_bytes())
+            .execute(rig.pool())
+            .await
+            .unwrap();
+    }
+    wait_until_all_is_published(&rig).await;
+    relay.stop().await;
+    let held = held(&rig).await;
+    assert_eq!(held.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["large"]);
+    assert_eq!(numbers(&published(&rig).await), expected(60, 1));
+}
