@@ -62,7 +62,13 @@ impl LetterStore {
         by: &Reporter<'_>,
         failure: &Failure,
     ) -> Result<(), HandlerError> {
-        let (names, values) = headers(record);
+        // The database's texts hold no NUL.
+        let mut message = failure.message.replace('\0', "");
+        let (mut key, mut value, (mut names, mut values)) = (record.key(), record.payload(), headers(record));
+        if record.size() > MOST_BYTES {
+            message.push_str("; the record is too large for this table, and in the topic until that forgets it");
+            (key, value, names, values) = (None, None, Vec::new(), Vec::new());
+        }
         let park = sqlx::query(
             "INSERT INTO dead_letters_parked (consumer, handler, topic, partition, record_offset, recorded_at, key, value,
                                               header_names, header_values, category, code, message)
@@ -74,14 +80,13 @@ impl LetterStore {
         .bind(record.partition)
         .bind(record.offset)
         .bind(recorded_at(record))
-        .bind(record.key())
-        .bind(record.payload())
+        .bind(key)
+        .bind(value)
         .bind(names)
         .bind(values)
         .bind(failure.category.as_str())
         .bind(failure.code)
-        // The database's texts hold no NUL.
-        .bind(failure.message.replace('\0', ""))
+        .bind(message)
         .execute(&self.0);
         within_limit(park).await
     }
