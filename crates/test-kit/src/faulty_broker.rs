@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI16, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI16, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -31,6 +31,7 @@ use crate::{
 /// The kinds of four requests, and errors, by their numbers in the protocol.
 const PRODUCE: u16 = 0;
 const FETCH: u16 = 1;
+const LIST_OFFSETS: u16 = 2;
 const OFFSET_COMMIT: u16 = 8;
 const HEARTBEAT: u16 = 12;
 const FENCED_INSTANCE_ID: i16 = 82;
@@ -38,6 +39,14 @@ const FENCED_INSTANCE_ID: i16 = 82;
 pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 /// What a client tries again for ever.
 pub const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+
+/// A kind of question that gets no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    Fetch,
+    /// Where a log begins and ends.
+    ListOffsets,
+}
 
 /// Reached through its proxy alone.
 #[derive(Debug)]
@@ -54,6 +63,8 @@ struct Faults {
     no_fetches_at_all: AtomicBool,
     fetched: AtomicUsize,
     swallowed: AtomicUsize,
+    /// A bit for each kind.
+    unanswered: AtomicU64,
     fence: AtomicBool,
     /// 0 for none.
     commit_error: AtomicI16,
@@ -86,6 +97,15 @@ impl FaultyBroker {
     pub fn stop_every_fetch(&self) {
         self.faults.no_fetches_at_all.store(true, SeqCst);
         self.stop_fetches();
+    }
+
+    /// From now on, requests of these kinds get no answer on any connection, and all else does; until this is called again.
+    pub fn leave_unanswered(&self, kinds: &[Unanswered]) {
+        let bit = |kind: &Unanswered| match kind {
+            Unanswered::Fetch => 1 << FETCH,
+            Unanswered::ListOffsets => 1 << LIST_OFFSETS,
+        };
+        self.faults.unanswered.store(kinds.iter().map(bit).fold(0, |all: u64, bit: u64| all | bit), SeqCst);
     }
 
     /// How many fetches there were before.
@@ -166,6 +186,10 @@ async fn pass_requests(
         // Kind, version, number of the request, and what concerns nobody here.
         let request = read(&mut from).await?;
         let number = |at: usize| u16::from_be_bytes([request[at], request[at + 1]]);
+        if number(0) < 64 && faults.unanswered.load(SeqCst) & 1 << number(0) != 0 {
+            faults.swallowed.fetch_add(1, SeqCst);
+            continue;
+        }
         match number(0) {
             PRODUCE => match faults.produce.of(&request) {
                 Some(ProduceFault::Lost) => return None,

@@ -181,6 +181,7 @@ impl Dispatcher {
                     let lane = Lane::of(id, &record, self.order, &self.hasher);
                     let lane = if sabotage::is(Sabotage::NoLanes) { Lane { key: ticket.0, ..lane } } else { lane };
                     if !self.shut.is_empty() && self.shut.contains(&lane) {
+                        tracker.let_go(record.size());
                         continue;
                     }
                     if self.scheduler.is_waiting(&lane) {
@@ -270,7 +271,15 @@ impl Dispatcher {
         let place = tracker.offset_of(ticket).map(|offset| Place { topic, partition, offset });
         let engine = Arc::clone(self.mode.engine());
         let topic = &engine.topics[usize::from(topic)].name;
-        if engine.rebuild.ask("broken", place) {
+        if matches!(self.mode, Mode::Together(..)) && !engine.rebuild.is_one_by_one() {
+            tracing::error!(
+                topic,
+                "the engine broke over a batch; another client takes its records again, each by itself"
+            );
+            engine.rebuild.goes_one_by_one(true);
+            engine.rebuild.ask("broken", None);
+            self.is_broken = true;
+        } else if engine.rebuild.ask("broken", place) {
             tracing::error!(
                 topic,
                 ?place,
@@ -284,7 +293,12 @@ impl Dispatcher {
                 "the engine broke over a record again; its key stays where it is, the others go on"
             );
             engine.letters.status.halts(rebuild::stuck(place, topic));
+            engine.rebuild.goes_one_by_one(false);
             self.shut.insert(lane);
+            // They stay open in the books, and are in nobody's memory.
+            if let Some(tracker) = self.trackers.get_mut(&lane.assignment) {
+                self.scheduler.pieces_mut(&lane).for_each(|work| tracker.let_go(work.record.size()));
+            }
             self.scheduler.forget(|other| *other == lane);
         }
         self.scheduler.finish(&lane);
@@ -315,17 +329,18 @@ impl Dispatcher {
         while self.may_hand_out() {
             let most = match &self.mode {
                 Mode::Each(_) => (self.scheduler.queued() / SPREAD).clamp(1, MOST_TOGETHER),
-                Mode::Together(_, batching) => {
+                Mode::Together(batches, batching) => {
+                    let most = if batches.engine.rebuild.is_one_by_one() { 1 } else { batching.most };
                     if self.scheduler.queued() == 0 {
                         self.gathering = None;
                         return;
                     }
                     let since = *self.gathering.get_or_insert(now);
-                    let full = self.scheduler.queued() >= batching.most;
+                    let full = self.scheduler.queued() >= most;
                     if self.batches_out >= MOST_BATCHES || !(full || now >= since + batching.wait) {
                         return;
                     }
-                    batching.most
+                    most
                 }
             };
             let mut taken = Vec::with_capacity(most.min(self.scheduler.queued()));

@@ -60,6 +60,10 @@ impl Latest {
         self.0.push_back((offset, timestamp_ms));
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn contains(&self, offset: i64, timestamp_ms: Option<i64>) -> bool {
         self.0.contains(&(offset, timestamp_ms))
     }
@@ -171,10 +175,10 @@ impl Intake {
         }
         let record = Record::copy(message, slot.assigned.topic, block);
         slot.expected = offset + 1;
-        slot.latest.add(offset, time);
-        if slot.taken.0 == 0 {
+        if slot.latest.is_empty() {
             slot.assigned.progress.first.store(record.offset, Ordering::Relaxed);
         }
+        slot.latest.add(offset, time);
         slot.taken.0 += 1;
         slot.taken.1 += record.size();
         slot.consumed.untold += 1;

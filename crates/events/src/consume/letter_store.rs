@@ -113,5 +113,6 @@ fn headers(record: &Record) -> (Vec<&[u8]>, Vec<&[u8]>) {
 }
 
 fn recorded_at(record: &Record) -> DateTime<Utc> {
-    record.timestamp_ms.and_then(DateTime::from_timestamp_millis).unwrap_or_default()
+    // A producer may give any, and PostgreSQL has none before 4713 BC.
+    record.timestamp_ms.filter(|time| *time >= 0).and_then(DateTime::from_timestamp_millis).unwrap_or_default()
 }

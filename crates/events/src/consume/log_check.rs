@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
+    ClientConfig, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -21,8 +21,31 @@ use crate::{
 /// One question takes a few milliseconds; a broker that needs this long is as good as away.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A client that belongs to no group and asks as one.
-pub(super) struct LogCheck(Option<BaseConsumer<Client>>);
+/// A client that belongs to no group and asks as one. It sees what is not committed: the end before an open transaction is no end
+/// of the log.
+pub(super) struct LogCheck {
+    client: Option<BaseConsumer<Client>>,
+    settings: ClientConfig,
+}
+
+/// What is known of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is as it was, or nothing speaks against that.
+    AsItWas,
+    Another(LogReset),
+    /// The broker did not tell in time.
+    Unknown,
+}
+
+impl Found {
+    pub(super) fn reset(self) -> Option<LogReset> {
+        match self {
+            Self::Another(why) => Some(why),
+            Self::AsItWas | Self::Unknown => None,
+        }
+    }
+}
 
 /// A partition by its name in Kafka, and how its log is known.
 pub(super) type Known = (String, i32, LogMark);
@@ -33,15 +56,16 @@ impl LogCheck {
         settings
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_uncommitted")
             // One record of each partition is wanted, and no more.
             .set("fetch.wait.max.ms", "10")
             .set("queued.min.messages", "1")
             .set("fetch.message.max.bytes", "1");
-        Ok(Self(Some(settings.create_with_context(Client::default())?)))
+        Ok(Self { client: Some(settings.create_with_context(Client::default())?), settings })
     }
 
     fn client(&self) -> Result<&BaseConsumer<Client>, KafkaError> {
-        self.0.as_ref().ok_or(KafkaError::Canceled)
+        self.client.as_ref().ok_or(KafkaError::Canceled)
     }
 
     /// Where the group left off in these partitions, as far as it ever committed.
@@ -60,7 +84,7 @@ impl LogCheck {
         Ok(known.collect())
     }
 
-    /// These partitions with the offsets that their next records get.
+    /// These partitions with the offsets behind what may be read: what an open transaction has written comes from now on.
     pub(super) fn ends(&self, partitions: &[(String, i32)]) -> Result<TopicPartitionList, KafkaError> {
         let mark = |(topic, partition): &(String, i32)| (topic.clone(), *partition, LogMark::committed(0, ""));
         let asked: Vec<Known> = partitions.iter().map(mark).collect();
@@ -68,17 +92,20 @@ impl LogCheck {
         if asked.is_empty() {
             return Ok(list);
         }
-        for ((topic, partition, _), end) in asked.iter().zip(self.at(&asked, Offset::End)?) {
+        let mut settings = self.settings.clone();
+        settings.set("isolation.level", "read_committed");
+        let other = Self { client: Some(settings.create_with_context(Client::default())?), settings };
+        for ((topic, partition, _), end) in asked.iter().zip(other.at(&asked, Offset::End)?) {
             let end = end.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))?;
             list.add_partition_offset(topic, *partition, Offset::Offset(end))?;
         }
         Ok(list)
     }
 
-    /// The state of each log, in the order of `known`; `None` for one that is as it was, or of which nothing speaks against it.
-    pub(super) fn look(&self, known: &[Known]) -> Result<Vec<Option<LogReset>>, KafkaError> {
+    /// The state of each log, in the order of `known`.
+    pub(super) fn look(&self, known: &[Known]) -> Result<Vec<Found>, KafkaError> {
         if known.is_empty() || sabotage::is(Sabotage::IgnoreShorterLog) {
-            return Ok(vec![None; known.len()]);
+            return Ok(vec![Found::AsItWas; known.len()]);
         }
         let (begins, ends) = (self.at(known, Offset::Beginning)?, self.at(known, Offset::End)?);
         let mut found = Vec::with_capacity(known.len());
@@ -86,12 +113,15 @@ impl LogCheck {
         for (index, (_, _, mark)) in known.iter().enumerate() {
             let (begin, end) = (begins[index], ends[index]);
             found.push(match end {
-                Some(end) if end < mark.next => Some(LogReset::Shorter),
-                _ if begin.is_some_and(|begin| begin > mark.next) => Some(LogReset::Trimmed),
-                _ => None,
+                Some(end) if end < mark.next => Found::Another(LogReset::Shorter),
+                _ if begin.is_some_and(|begin| begin > mark.next) => Found::Another(LogReset::Trimmed),
+                _ => Found::AsItWas,
             });
             // What stands before the place is asked where there is such a record, and its time is known.
-            if found[index].is_none() && mark.timestamp_ms.is_some() && begin.is_some_and(|begin| begin < mark.next) {
+            if found[index] == Found::AsItWas
+                && mark.timestamp_ms.is_some()
+                && begin.is_some_and(|begin| begin < mark.next)
+            {
                 to_read.push(index);
             }
         }
@@ -101,7 +131,7 @@ impl LogCheck {
 
     /// Compares the record before each of these places with the one that was handled. Topic by topic: the end of a partition is
     /// told without its topic.
-    fn read_before(&self, known: &[Known], which: &[usize], found: &mut [Option<LogReset>]) -> Result<(), KafkaError> {
+    fn read_before(&self, known: &[Known], which: &[usize], found: &mut [Found]) -> Result<(), KafkaError> {
         let client = self.client()?;
         for of_topic in which.chunk_by(|one, next| known[*one].0 == known[*next].0) {
             let mut list = TopicPartitionList::new();
@@ -121,13 +151,14 @@ impl LogCheck {
                         let mark = known[index].2;
                         // A later record stands there where the one that was handled is compacted away: that says nothing.
                         if record.offset() == mark.next - 1 && record.timestamp().to_millis() != mark.timestamp_ms {
-                            found[index] = Some(LogReset::Replaced);
+                            found[index] = Found::Another(LogReset::Replaced);
                         }
                     }
                     Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|index| known[*index].1 != partition),
                     Some(Err(_)) | None => {}
                 }
             }
+            open.into_iter().for_each(|index| found[index] = Found::Unknown);
             client.unassign()?;
         }
         Ok(())
@@ -150,7 +181,7 @@ impl LogCheck {
 impl Drop for LogCheck {
     /// Ending a client waits for its threads, and whoever asked must not.
     fn drop(&mut self) {
-        let client = self.0.take();
+        let client = self.client.take();
         let _ = std::thread::Builder::new().name("kafka-drop".to_owned()).spawn(move || drop(client));
     }
 }

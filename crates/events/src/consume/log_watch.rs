@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 
 use super::{
     attempt::Engine,
-    log_check::{Known, LogCheck},
+    log_check::{Found, Known, LogCheck},
     partition::{Assigned, AssignmentId, Board, LogMark, LogReset},
 };
 use crate::kafka::config::KafkaConfig;
@@ -60,7 +60,8 @@ impl LogWatch {
             .collect();
         self.before.retain(|id, (log, _)| seen.iter().any(|(of, now, _)| of.id == *id && now == log));
         for (of, log, now) in &seen {
-            self.before.entry(of.id).or_insert((*log, *now));
+            // Much can be handled before this looks for the first time.
+            self.before.entry(of.id).or_insert((*log, of.progress.left().unwrap_or(*now)));
         }
         seen
     }
@@ -73,12 +74,14 @@ impl LogWatch {
         let known: Vec<Known> = seen.iter().map(known).collect();
         let letters = &self.engine.letters;
         let found = LogCheck::new(&self.config, &letters.service, &letters.group)?.look(&known)?;
-        for (((of, log, now), (_, _, mark)), reset) in seen.into_iter().zip(known).zip(found) {
+        for (((of, log, now), (_, _, mark)), found) in seen.into_iter().zip(known).zip(found) {
             // What went behind the earlier place was handled or taken meanwhile, unless all is where it was.
             let stands = || of.progress.mark() == Some(mark) && !of.progress.has_in_flight();
-            match reset.filter(|why| *why != LogReset::Trimmed || stands()) {
-                Some(why) => self.board.reset(of.id, why),
-                None => drop(self.before.insert(of.id, (log, now))),
+            match found {
+                Found::Another(why) if why != LogReset::Trimmed || stands() => self.board.reset(of.id, why),
+                // It is still to be held against the earlier place.
+                Found::Unknown => {}
+                Found::Another(_) | Found::AsItWas => drop(self.before.insert(of.id, (log, now))),
             }
         }
         Ok(())

@@ -86,6 +86,14 @@ impl OffsetTracker {
         progress.bytes.fetch_add(size, Ordering::Relaxed);
     }
 
+    /// A record is not held any more, though it is still to be handled: it must not take the place of another in flight.
+    pub(super) fn let_go(&mut self, size: usize) {
+        let progress: &Progress = &self.of.progress;
+        progress.uncommitted.store(self.ledger.open(), Ordering::Relaxed);
+        progress.records.fetch_add(1, Ordering::Relaxed);
+        progress.bytes.fetch_add(size, Ordering::Relaxed);
+    }
+
     /// What was counted since, for the metrics.
     pub(super) fn tell(&mut self) {
         self.outcomes.counts().chain(self.order.counts()).chain(self.commits.counts()).for_each(Count::tell);

@@ -6,7 +6,7 @@
 use std::{
     mem,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -100,7 +100,7 @@ pub(super) struct Progress {
     /// Records and bytes that are done since the assignment began.
     pub(super) records: AtomicUsize,
     pub(super) bytes: AtomicUsize,
-    /// The offset that was taken first; -1 until one was.
+    /// The offset that was taken first of the present log; -1 until one was.
     pub(super) first: AtomicI64,
     /// Records from the oldest that is not done on, those that are done included: what a restart would bring again.
     pub(super) uncommitted: AtomicUsize,
@@ -111,9 +111,22 @@ pub(super) struct Progress {
     /// What the log is known by, and how many logs it was found to have before.
     mark: Mutex<Option<LogMark>>,
     log: AtomicUsize,
+    /// How the log was known that the group left, where that is known.
+    left: OnceLock<LogMark>,
 }
 
 impl Progress {
+    /// It begins where the group left it.
+    pub(super) fn goes_on(&self, left: LogMark) {
+        let _ = self.left.set(left);
+        self.set_mark(Some(left));
+    }
+
+    /// What the log was known by before anything of it was handled here.
+    pub(super) fn left(&self) -> Option<LogMark> {
+        self.left.get().filter(|left| self.log() == 0 && left.timestamp_ms.is_some()).copied()
+    }
+
     /// Whether records were taken that are not done.
     pub(super) fn has_in_flight(&self) -> bool {
         self.taken.load(Ordering::Relaxed) > self.records.load(Ordering::Relaxed)
@@ -151,6 +164,7 @@ impl Default for Progress {
             oldest_ms: AtomicI64::new(-1),
             mark: Mutex::new(None),
             log: AtomicUsize::new(0),
+            left: OnceLock::new(),
         }
     }
 }

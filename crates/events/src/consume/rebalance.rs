@@ -17,7 +17,7 @@ use rdkafka::{
 use super::{
     figures::Count,
     intake::{Intake, Latest, Slot},
-    log_check::LogCheck,
+    log_check::{Found, Known, LogCheck},
     notice::Notice,
     partition::{Assigned, LogMark, LogReset},
     rebuild,
@@ -28,6 +28,20 @@ use crate::kafka::config::OffsetReset;
 const SEEK: Duration = Duration::from_secs(5);
 /// For so long it is tried to learn what the logs of new partitions are, before they are taken for those that the group left.
 const ASK: Duration = Duration::from_secs(15);
+
+/// For so long it is tried to learn where a group begins that begins with what comes from now on: the client by itself would begin
+/// with all that there is. It loses its partitions when it is not polled for five minutes.
+const LONGEST: Duration = Duration::from_secs(200);
+
+/// What was learnt of partitions that come to this worker.
+struct Asked {
+    /// Those that the group has committed something of.
+    known: Vec<Known>,
+    /// Those that it begins at their end.
+    news: Vec<(String, i32)>,
+    /// Where those end, and what was found of the logs of the known ones.
+    looked: Result<(TopicPartitionList, Vec<Found>), KafkaError>,
+}
 
 /// Where a partition begins that comes to this worker.
 struct Beginning {
@@ -87,17 +101,36 @@ impl Intake {
         consumer: &BaseConsumer<Self>,
         partitions: &mut TopicPartitionList,
     ) -> (Vec<Beginning>, TopicPartitionList) {
-        let deadline = Instant::now() + ASK;
-        let asked = loop {
-            match self.ask(partitions) {
-                Err(_) if Instant::now() < deadline && !consumer.assignment_lost() => {}
-                asked => break asked,
+        let began = Instant::now();
+        let (beginnings, ends): (Vec<Beginning>, TopicPartitionList) = loop {
+            let asked = self.ask(partitions);
+            let (waited, is_lost) = (began.elapsed(), consumer.assignment_lost());
+            match asked {
+                Ok(Asked { known, looked: Ok((ends, found)), .. }) => {
+                    let beginning = |((topic, partition, mark), found): (Known, Found)| Beginning {
+                        topic,
+                        partition,
+                        mark,
+                        reset: found.reset(),
+                    };
+                    break (known.into_iter().zip(found).map(beginning).collect(), ends);
+                }
+                Ok(Asked { known, news, looked: Err(error) })
+                    if waited >= (if news.is_empty() { ASK } else { LONGEST }) || is_lost =>
+                {
+                    tracing::warn!(%error, "whether the partitions' logs are those that the group left is looked at later");
+                    for (topic, partition) in news {
+                        let _ = partitions.set_partition_offset(&topic, partition, Offset::End);
+                    }
+                    let beginning = |(topic, partition, mark)| Beginning { topic, partition, mark, reset: None };
+                    break (known.into_iter().map(beginning).collect(), TopicPartitionList::new());
+                }
+                Err(error) if waited >= (if self.begins_at_the_end() { LONGEST } else { ASK }) || is_lost => {
+                    tracing::warn!(%error, "whether the partitions' logs are those that the group left could not be asked");
+                    return (Vec::new(), TopicPartitionList::new());
+                }
+                _ => {}
             }
-        };
-        let Ok((beginnings, ends)) = asked.inspect_err(|error| {
-            tracing::warn!(%error, "whether the partitions' logs are those that the group left could not be asked");
-        }) else {
-            return (Vec::new(), TopicPartitionList::new());
         };
         for end in ends.elements() {
             let _ = partitions.set_partition_offset(end.topic(), end.partition(), end.offset());
@@ -108,19 +141,22 @@ impl Intake {
         (beginnings, ends)
     }
 
-    /// Asks what the logs are, and where those end that the group never began in and that it begins in with what comes from now on.
-    fn ask(&self, partitions: &TopicPartitionList) -> Result<(Vec<Beginning>, TopicPartitionList), KafkaError> {
+    fn begins_at_the_end(&self) -> bool {
+        self.config.consumer.kafka_consumer_auto_offset_reset == OffsetReset::Latest
+    }
+
+    /// Asks where the group left off, what the logs are, and where those end that the group never began in and that it begins in with
+    /// what comes from now on.
+    fn ask(&self, partitions: &TopicPartitionList) -> Result<Asked, KafkaError> {
         let check = LogCheck::new(&self.config, &self.engine.letters.service, &self.engine.letters.group)?;
         let known = check.committed(partitions)?;
         let mut news = Vec::new();
-        if self.config.consumer.kafka_consumer_auto_offset_reset == OffsetReset::Latest {
+        if self.begins_at_the_end() {
             news = partitions.elements().iter().map(|of| (of.topic().to_owned(), of.partition())).collect();
             news.retain(|(topic, of)| !known.iter().any(|(name, partition, _)| name == topic && partition == of));
         }
-        let ends = check.ends(&news)?;
-        let found = check.look(&known)?;
-        let beginning = |((topic, partition, mark), reset)| Beginning { topic, partition, mark, reset };
-        Ok((known.into_iter().zip(found).map(beginning).collect(), ends))
+        let looked = check.ends(&news).and_then(|ends| Ok((ends, check.look(&known)?)));
+        Ok(Asked { known, news, looked })
     }
 
     /// Whether a partition whose log is another stands still until a person says where it begins. Otherwise it begins with the oldest
@@ -179,7 +215,7 @@ impl Intake {
                         is_halted |= self.is_to_halt(consumer, (element.topic(), partition, beginning.mark.next), why);
                         resets.push(Notice::LogReset(id, why));
                     }
-                    None => assigned.progress.set_mark(Some(beginning.mark)),
+                    None => assigned.progress.goes_on(beginning.mark),
                 }
             }
             news.push(assigned.clone());

@@ -1,7 +1,10 @@
 //! Having the Kafka client built anew, and whether that helps: where the same record was the reason three times, another client
 //! changes nothing. Then that record's key, or its partition, stays where it is until a person acts, and all else goes on.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::Notify;
 
@@ -26,6 +29,8 @@ pub(super) fn stuck(place: Place, topic: &str) -> String {
 pub(super) struct Rebuild {
     asked: Notify,
     state: Mutex<State>,
+    /// A batch broke, and over which of its records is not known: each is handed out by itself until that is found.
+    is_one_by_one: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +66,14 @@ impl Rebuild {
         state.reason = Some(reason);
         self.asked.notify_one();
         true
+    }
+
+    pub(super) fn is_one_by_one(&self) -> bool {
+        self.is_one_by_one.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn goes_one_by_one(&self, is_so: bool) {
+        self.is_one_by_one.store(is_so, Ordering::Relaxed);
     }
 
     /// Waits until another client is asked for.

@@ -115,7 +115,8 @@ impl Watched {
         self.own = own;
         let in_flight = self.is_in_flight();
         let place = match (own, self.began) {
-            (Some(own), _) if in_flight => Place::At(own.max(bounds.oldest)),
+            // What is in flight behind the end was taken of another log.
+            (Some(own), _) if in_flight && own <= bounds.end => Place::At(own.max(bounds.oldest)),
             (None, None) => return self.is_not_known(),
             (own, began) => {
                 let from = own.or(began.flatten());
@@ -243,7 +244,7 @@ impl Watched {
 }
 
 fn age(since_ms: i64) -> f64 {
-    (Utc::now().timestamp_millis() - since_ms).max(0) as f64 / 1e3
+    Utc::now().timestamp_millis().saturating_sub(since_ms).max(0) as f64 / 1e3
 }
 
 #[cfg(test)]

@@ -106,6 +106,19 @@ async fn a_letter_that_its_consumer_refuses_is_parked_and_breeds_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_letter_is_parked_whatever_time_it_claims_to_be_of() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let before_the_calendar = [-5, -1_000_000_000_000_000, -9_000_000_000_000_000_000];
+    for time in before_the_calendar {
+        kafka::produce_as_of(&rig.servers(), &rig.topic(&DEAD_LETTER_QUEUE), 0, b"bad", time).await;
+    }
+    let consumer = consume(&rig).await;
+    wait_for_parked(&rig, before_the_calendar.len()).await;
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_letter_that_cannot_be_parked_now_holds_its_offset() {
     let rig = Rig::new().await;
     rig.create_topics().await;

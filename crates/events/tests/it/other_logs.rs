@@ -1,0 +1,227 @@
+//! Another log than was handled, where little is known or much is under way: brokers that are slow, a transaction that is open, work
+//! that waits, a partition that is paused.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use events::{
+    consume::{Consumer, Listener, Received},
+    contract::{
+        event::NewEvent,
+        schema::voice::{BookingConfirmationV1, PatientCreationV1},
+        topics::AI_RESPONSES,
+    },
+    flow::{error::HandlerError, retry::RetryPolicy},
+};
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+};
+use test_kit::{
+    faulty_broker::{FaultyBroker, Unanswered},
+    interventions::OpenTransaction,
+    kafka,
+    wait::wait_until,
+};
+
+use crate::{
+    backlog::told,
+    stuck_keys::{put, record},
+    support::{LONG, Rig, Running, figure, said},
+};
+
+async fn send(rig: &Rig, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        rig.send(said(&format!("call-{}", number % 17), &format!("number {number}"))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_that_a_tool_commits_behind_an_open_transaction_are_trusted() {
+    figure("recorder", &[]);
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    send(&rig, 0..50).await;
+    let topic = rig.topic(&AI_RESPONSES);
+    let open = OpenTransaction::begin(&rig.servers(), &topic, b"call-1", b"no event").await;
+    // As `kafka-consumer-groups --reset-offsets --to-latest` does.
+    let (partition, offset) = rig.send(said("call-1", "behind it")).await;
+    let mut ends = kafka::ends(&rig.servers(), &topic).await;
+    ends[partition as usize].1 = offset + 1;
+    kafka::commit(&rig.servers(), &rig.group(), &topic, &ends).await;
+    let worker = rig.consume("w").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    open.commit().await;
+    send(&rig, 50..80).await;
+    rig.wait_for_effects(30).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    worker.stop().await;
+    assert_eq!(rig.effects().await.len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_begins_with_what_comes_from_now_on_does_so_while_the_brokers_are_slow() {
+    figure("recorder", &[]);
+    let broker = FaultyBroker::start().await;
+    let rig = Rig::with(&broker.bootstrap(), &["--kafka-consumer-auto-offset-reset", "latest"]).await;
+    rig.create_topics().await;
+    send(&rig, 0..30).await;
+    broker.leave_unanswered(&[Unanswered::ListOffsets]);
+    let (worker, status) = Running::begin(rig.builder("w").build().unwrap());
+    // Longer than it is tried to learn what the logs are.
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    broker.leave_unanswered(&[]);
+    wait_until("it has its partitions", LONG, || async { status.partitions() == 6 }).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let effects = rig.effects().await.len();
+    send(&rig, 30..40).await;
+    rig.wait_for_effects(10).await;
+    worker.stop().await;
+    assert_eq!(effects, 0);
+}
+
+/// Commits what the group had, as a worker does that still has the deleted topic.
+async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>) {
+    let (servers, group, topic) = (rig.servers(), rig.group(), rig.topic(&AI_RESPONSES));
+    tokio::task::spawn_blocking(move || {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", servers).set("group.id", group);
+        let client: BaseConsumer = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets.into_iter().filter(|(_, offset)| *offset > 0) {
+            let mut of = list.add_partition(&topic, partition);
+            of.set_offset(Offset::Offset(offset)).unwrap();
+            of.set_metadata("timestamp_ms=1");
+        }
+        client.commit(&list, CommitMode::Sync).unwrap();
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_another_is_found_however_slow_the_first_look_was() {
+    figure("recorder", &[]);
+    let broker = FaultyBroker::start().await;
+    let rig = Rig::with(&broker.bootstrap(), &[]).await;
+    rig.create_topics().await;
+    let worker = rig.consume("w").await;
+    send(&rig, 0..30).await;
+    rig.wait_for_effects(30).await;
+    rig.wait_until_committed().await;
+    worker.stop().await;
+    let left = rig.committed().await;
+    let topic = rig.topic(&AI_RESPONSES);
+    kafka::delete_topic(&rig.servers(), &topic).await;
+    rig.create_topics().await;
+    send(&rig, 30..130).await;
+    commit_again(&rig, left).await;
+    broker.leave_unanswered(&[Unanswered::ListOffsets]);
+    let (worker, status) = Running::begin(rig.builder("w").build().unwrap());
+    wait_until("it has its partitions", LONG, || async { status.partitions() == 6 }).await;
+    broker.leave_unanswered(&[]);
+    let waited = tokio::time::timeout(LONG + LONG / 3, async {
+        while rig.effects().await.len() < 130 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await;
+    assert!(waited.is_ok());
+    worker.stop().await;
+}
+
+struct Wait(Arc<AtomicBool>);
+
+impl Listener for Wait {
+    const NAME: &'static str = "wait";
+    type Event = PatientCreationV1;
+
+    async fn hear(&self, _: &Received<PatientCreationV1>) -> Result<(), HandlerError> {
+        if self.0.load(SeqCst) { Ok(()) } else { Err(HandlerError::dependency("a-peer", "is away")) }
+    }
+}
+
+struct Count(Arc<AtomicUsize>);
+
+impl Listener for Count {
+    const NAME: &'static str = "count";
+    type Event = BookingConfirmationV1;
+
+    async fn hear(&self, _: &Received<BookingConfirmationV1>) -> Result<(), HandlerError> {
+        self.0.fetch_add(1, SeqCst);
+        Ok(())
+    }
+}
+
+fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
+    NewEvent::fact(BookingConfirmationV1 {
+        call_id: call.to_owned(),
+        dentist: "Dr. Smith".to_owned(),
+        date: chrono::NaiveDate::from_ymd_opt(2030, 1, 1).unwrap(),
+        time: chrono::NaiveTime::from_hms_opt(10, 0, 0).unwrap(),
+        patient_name: "John".to_owned(),
+        service: None,
+        notes: None,
+        extraction_id: String::new(),
+    })
+}
+
+/// A record that waits, and a new log under it that is shorter than where that stands; `behind` are done behind it.
+async fn another_log(behind: usize) {
+    figure("recorder", &[]);
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let mut records: Vec<_> = (0..5_000).map(|call| record(booking(&format!("before-{call}")))).collect();
+    records.push(record(said("held", "waits")));
+    records.extend((0..behind).map(|call| record(booking(&format!("call-{call}")))));
+    put(&rig, 0, &records).await;
+    kafka::commit(&rig.servers(), &rig.group(), &rig.topic(&AI_RESPONSES), &[(0, 5_000)]).await;
+    let (is_open, heard) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+    let retry = RetryPolicy {
+        base: Duration::from_millis(100),
+        max_delay: Duration::from_millis(100),
+        ..RetryPolicy::default()
+    };
+    let consumer = Consumer::without_database(rig.config.clone(), "test-group", "test-service")
+        .listen(Wait(Arc::clone(&is_open)))
+        .listen(Count(Arc::clone(&heard)))
+        .retry(retry)
+        .most_uncommitted(1_000)
+        .stall_limit(Duration::from_secs(8))
+        .build()
+        .unwrap();
+    let consumer = Running::consumer(consumer).await;
+    wait_until("what is behind is done", LONG, || async { heard.load(SeqCst) >= behind.min(1_000) }).await;
+    // Whoever is full is paused by then.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = heard.load(SeqCst);
+    kafka::delete_topic(&rig.servers(), &rig.topic(&AI_RESPONSES)).await;
+    rig.create_topics().await;
+    let anew: Vec<_> = (0..3_000).map(|call| record(booking(&format!("anew-{call}")))).collect();
+    put(&rig, 0, &anew).await;
+    wait_until("it is found", LONG, || async {
+        figure("kafka_consumer_log_resets_total", &[&rig.group()]).is_some_and(|count| count > 0.0)
+    })
+    .await;
+    // Time for two looks.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(told(&rig.config, &AI_RESPONSES).get(&0), Some(&3_000), "nothing of it is committed");
+    is_open.store(true, SeqCst);
+    wait_until("all of it is heard", LONG, || async { heard.load(SeqCst) >= before + 3_000 }).await;
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lag_of_another_log_is_counted_from_its_beginning_while_work_of_the_first_waits() {
+    another_log(500).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_another_is_handled_from_its_beginning_though_its_partition_is_paused() {
+    another_log(9_000).await;
+}
