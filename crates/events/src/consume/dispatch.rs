@@ -292,7 +292,7 @@ impl Dispatcher {
                 ?place,
                 "the engine broke over a record again; its key stays where it is, the others go on"
             );
-            engine.letters.status.halts(rebuild::stuck(place, topic));
+            engine.letters.status.halts(topic, place.partition, rebuild::stuck(place, topic));
             engine.rebuild.goes_one_by_one(false);
             self.shut.insert(lane);
             // They stay open in the books, and are in nobody's memory.

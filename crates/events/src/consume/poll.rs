@@ -90,7 +90,7 @@ impl Poller {
                         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NotImplemented) {
                             // The client goes on behind a batch of a format that it does not know, and says of no partition
                             // that it is that one's. Nothing that it brings from here on may be taken.
-                            self.status.halts(UNKNOWN_FORMAT.to_owned());
+                            self.status.halts("", -1, UNKNOWN_FORMAT.to_owned());
                             self.engine.rebuild.ask("unreadable", None);
                             is_sound = false;
                         }

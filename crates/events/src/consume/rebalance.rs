@@ -67,6 +67,9 @@ impl Intake {
             self.tell(&state);
             gone
         };
+        for Slot { assigned, .. } in &gone {
+            self.engine.letters.status.leaves(self.name(assigned), assigned.partition);
+        }
         if gone.is_empty() {
             return;
         }
@@ -171,7 +174,8 @@ impl Intake {
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.topics[usize::from(topic)].0, partition);
         let _ = consumer.pause(&list);
-        self.engine.letters.status.halts(rebuild::stuck(place, &self.topics[usize::from(topic)].0));
+        let name = &self.topics[usize::from(topic)].0;
+        self.engine.letters.status.halts(name, partition, rebuild::stuck(place, name));
         true
     }
 
@@ -188,11 +192,12 @@ impl Intake {
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, partition);
         let _ = consumer.pause(&list);
-        self.engine.letters.status.halts(format!(
-            "takes nothing of {topic}[{partition}], which the group left at offset {left}: {}; KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the \
-             group's offset and restart",
+        let reason = format!(
+            "takes nothing of {topic}[{partition}], which the group left at offset {left}: {}; \
+             KAFKA_CONSUMER_AUTO_OFFSET_RESET=error leaves it to a person: set the group's offset and restart",
             why.describe()
-        ));
+        );
+        self.engine.letters.status.halts(topic, partition, reason);
         true
     }
 

@@ -1,7 +1,7 @@
 //! What a consumer is doing, for readiness and for whoever takes its brake off.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -37,7 +37,8 @@ struct Status {
     parked: AtomicUsize,
     brake: Mutex<Option<Braked>>,
     stalled: Mutex<Option<String>>,
-    halted: Mutex<Option<String>>,
+    /// Why nothing more is taken, by topic and partition.
+    halted: Mutex<BTreeMap<(String, i32), String>>,
     waits_for: Mutex<Option<String>>,
     uncommitted: Mutex<Option<String>>,
     blocked: Mutex<Option<String>>,
@@ -55,7 +56,7 @@ impl Default for ConsumerStatus {
             parked: AtomicUsize::new(0),
             brake: Mutex::new(None),
             stalled: Mutex::new(None),
-            halted: Mutex::new(None),
+            halted: Mutex::default(),
             waits_for: Mutex::new(None),
             uncommitted: Mutex::new(None),
             blocked: Mutex::new(None),
@@ -148,17 +149,31 @@ impl ConsumerStatus {
     }
 
     /// Nothing more is taken of a partition, or of all, until a person has acted.
-    pub(super) fn halts(&self, reason: String) {
-        *self.0.halted.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    pub(super) fn halts(&self, topic: &str, partition: i32, reason: String) {
+        self.halts_of().insert((topic.to_owned(), partition), reason);
+    }
+
+    /// The partition is another's now, who tells of it.
+    pub(super) fn leaves(&self, topic: &str, partition: i32) {
+        self.halts_of().remove(&(topic.to_owned(), partition));
+    }
+
+    fn halts_of(&self) -> MutexGuard<'_, BTreeMap<(String, i32), String>> {
+        self.0.halted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn halted(&self) -> Option<String> {
-        self.0.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let halted = self.halts_of();
+        let first = halted.values().next()?;
+        Some(match halted.len() {
+            1 => first.clone(),
+            count => format!("{first}; and so with {} more", count - 1),
+        })
     }
 
     /// A client begins.
     pub(super) fn joins(&self) {
-        *self.0.halted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.halts_of().clear();
         self.0.assigned.store(usize::MAX, Ordering::Relaxed);
     }
 
