@@ -15,10 +15,10 @@ use super::name::checked_name;
 use crate::{config::DatabaseConfig, http::Health};
 
 /// How long a start waits for the database: a container of PostgreSQL is ready within about 10 s, a failover within 30 s.
-const WAIT: Duration = Duration::from_secs(30);
+pub(super) const WAIT: Duration = Duration::from_secs(30);
 /// How long one attempt, and later a request for a connection of the pool, may take.
 const ACQUIRE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(5);
 
 /// A pool whose connections work in `schema` and nowhere else (`search_path`). Waits up to 30 s for a database that is away;
@@ -94,7 +94,7 @@ fn warn_if_unverified(options: &PgConnectOptions, place: &str) {
 }
 
 /// Away, starting, stopping or full, as opposed to refusing us.
-fn is_passing(error: &sqlx::Error) -> bool {
+pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
         sqlx::Error::Database(error) => error

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use sqlx::{AssertSqlSafe, Connection, PgPool, migrate::Migrator};
+use tokio::time::Instant;
 
-use super::{connect, name::checked_name};
+use super::{
+    connect::{self, PAUSE, WAIT},
+    name::checked_name,
+};
 use crate::config::DatabaseConfig;
 
 /// One set of migrations and the table that says which of them are applied.
@@ -17,11 +21,30 @@ pub struct Migrations {
     pub table: &'static str,
 }
 
-/// What a service does at its start: connects, then migrates (`DATABASE_AUTO_MIGRATE`) or checks that somebody has.
+/// What a service does at its start: connects, then migrates (`DATABASE_AUTO_MIGRATE`) or checks that somebody has. Begins anew
+/// for up to 30 s when the database goes away in between.
 ///
 /// # Errors
 /// As [`connect`](super::connect()), [`migrate`] and [`check_migrated`].
 pub async fn prepare(
+    config: &DatabaseConfig,
+    schema: &str,
+    sets: &[Migrations],
+    service: &str,
+) -> anyhow::Result<PgPool> {
+    let start = Instant::now();
+    loop {
+        match prepare_once(config, schema, sets, service).await {
+            Err(error) if is_away(&error) && start.elapsed() < WAIT => {
+                tracing::warn!(error = format!("{error:#}"), "the database went away during the start; beginning anew");
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn prepare_once(
     config: &DatabaseConfig,
     schema: &str,
     sets: &[Migrations],
@@ -36,6 +59,13 @@ pub async fn prepare(
         }
     }
     Ok(pool)
+}
+
+fn is_away(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<sqlx::Error>()).any(|cause| {
+        // The pool asks again and again for a connection and then tells nothing but that it had none.
+        connect::is_passing(cause) || matches!(cause, sqlx::Error::PoolTimedOut)
+    })
 }
 
 /// Creates the schema unless it is there. A role that may not create schemas can so use one that was made for it.

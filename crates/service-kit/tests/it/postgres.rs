@@ -13,6 +13,7 @@ use tower::ServiceExt;
 
 const SETS: &[Migrations] = &[idempotency::MIGRATIONS];
 static BROKEN: Migrator = sqlx::migrate!("tests/it/broken");
+static INTERRUPTED: Migrator = sqlx::migrate!("tests/it/interrupted");
 
 fn config(database: &TestDatabase, auto_migrate: bool) -> DatabaseConfig {
     DatabaseConfig { url: database.url().into(), max_connections: 4, auto_migrate }
@@ -68,6 +69,17 @@ async fn a_failed_migration_leaves_no_lock_behind() {
     assert!(error.to_string().contains("cannot migrate the schema voice"), "{error:#}");
     let again = postgres::migrate(&pool, "voice", idempotency::MIGRATIONS.migrator, "_idempotency_migrations");
     tokio::time::timeout(std::time::Duration::from_secs(10), again).await.expect("the lock is free").unwrap();
+}
+
+#[tokio::test]
+async fn a_start_outlives_a_database_that_goes_away_while_it_migrates() {
+    let database = TestDatabase::create().await;
+    let config = config(&database, true);
+    let pool = postgres::connect(&config, "voice").await.unwrap();
+    pool.execute("CREATE SEQUENCE public.attempts").await.unwrap();
+    let sets = &[Migrations { migrator: &INTERRUPTED, table: "_migrations" }];
+    let pool = postgres::prepare(&config, "voice", sets, "voice-ingest").await.unwrap();
+    assert_eq!(text(&pool, "SELECT last_value::text FROM public.attempts").await, "2");
 }
 
 #[tokio::test]
