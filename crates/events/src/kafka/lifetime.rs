@@ -1,6 +1,6 @@
 //! How long a record can be read, by what the broker says of its topic.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier},
@@ -39,7 +39,9 @@ pub async fn lifetimes(
     let admin: AdminClient<Client> = config.client(client_id).create_with_context(Client::default())?;
     let names = config.topic_names();
     let named: Vec<(String, &TopicSpec)> = topics.iter().map(|topic| (names.in_kafka(topic), *topic)).collect();
-    let resources: Vec<_> = named.iter().map(|(name, _)| ResourceSpecifier::Topic(name)).collect();
+    // Settings may give two topics one name, and a broker answers no question that names a topic twice.
+    let distinct: BTreeSet<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    let resources: Vec<_> = distinct.into_iter().map(ResourceSpecifier::Topic).collect();
     let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
     let mut found = Vec::new();
     for described in admin.describe_configs(&resources, &options).await? {

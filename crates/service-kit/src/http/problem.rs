@@ -225,11 +225,11 @@ impl From<anyhow::Error> for Problem {
             return problem.clone();
         }
         let says = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>().map(database_says));
-        if matches!(says, Some(DatabaseSays::Away | DatabaseSays::Slow)) {
-            tracing::warn!(error = format!("{error:#}"), "the database is away, or not as it is expected");
-            let mut problem =
-                Self::unavailable("The database cannot do this at the moment. Nothing was changed; try again.")
-                    .with_retry_after(Duration::from_secs(5));
+        if matches!(says, Some(DatabaseSays::Away | DatabaseSays::Slow)) || lost_a_race(&error) {
+            tracing::warn!(error = format!("{error:#}"), "the database is away, busy, or not as it is expected");
+            // A connection may break while the transaction commits, so nobody can say that nothing was done.
+            let mut problem = Self::unavailable("The database cannot do this at the moment. Try again.")
+                .with_retry_after(Duration::from_secs(5));
             problem.outdated_sessions = is_outdated(&*error);
             problem
         } else {
@@ -237,6 +237,12 @@ impl From<anyhow::Error> for Problem {
             Self::internal()
         }
     }
+}
+
+/// Deadlock, failed serialisation and their like (class 40): nothing is wrong with the request, and another attempt helps.
+fn lost_a_race(error: &anyhow::Error) -> bool {
+    let states = error.chain().filter_map(|cause| cause.downcast_ref::<sqlx::Error>()?.as_database_error()?.code());
+    states.into_iter().any(|state| state.starts_with("40"))
 }
 
 impl From<sqlx::Error> for Problem {
@@ -290,10 +296,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_problem_survives_the_way_through_anyhow() {
-        let error = anyhow::Error::new(Problem::not_found("There is no patient 7.")).context("reading");
+        let error = anyhow::Error::new(Problem::not_found("There is no such patient.")).context("reading");
         let (response, body) = answer(error.into()).await;
         assert_eq!(response.status(), 404);
-        assert_eq!(body["detail"], "There is no patient 7.");
+        assert_eq!(body["detail"], "There is no such patient.");
     }
 
     #[tokio::test]

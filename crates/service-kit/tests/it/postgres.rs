@@ -103,6 +103,18 @@ async fn a_database_that_does_not_exist_fails_at_once_without_the_password() {
 }
 
 #[tokio::test]
+async fn a_caller_whose_transaction_lost_a_race_is_told_to_try_again() {
+    let database = TestDatabase::create().await;
+    let pool = postgres::connect(&config(&database, true), "voice").await.unwrap();
+    for (state, expected) in [("40P01", 503), ("40001", 503), ("57P03", 503), ("23503", 500), ("22P02", 500)] {
+        let sql = format!("DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$");
+        let error = pool.execute(sqlx::AssertSqlSafe(sql)).await.unwrap_err();
+        let answer = axum::response::IntoResponse::into_response(Problem::from(error));
+        assert_eq!(answer.status(), expected, "{state}");
+    }
+}
+
+#[tokio::test]
 async fn readiness_asks_the_database() {
     let database = TestDatabase::create().await;
     let pool = postgres::connect(&config(&database, true), "voice").await.unwrap();

@@ -51,5 +51,5 @@ pub(super) async fn read(
     ApiPath(id): ApiPath<i64>,
 ) -> Result<ApiJson<Appointment>, Problem> {
     let appointment = store::appointment(&pool, id).await?;
-    appointment.map(ApiJson).ok_or_else(|| Problem::not_found(format!("There is no appointment {id}.")))
+    appointment.map(ApiJson).ok_or_else(|| Problem::not_found("There is no such appointment."))
 }

@@ -17,5 +17,5 @@ pub(super) async fn list(
 
 pub(super) async fn read(State(pool): State<PgPool>, ApiPath(id): ApiPath<i64>) -> Result<ApiJson<Patient>, Problem> {
     let patient = store::patient(&pool, id).await?;
-    patient.map(ApiJson).ok_or_else(|| Problem::not_found(format!("There is no patient {id}.")))
+    patient.map(ApiJson).ok_or_else(|| Problem::not_found("There is no such patient."))
 }
