@@ -123,7 +123,7 @@ impl Engine {
         let topic = &self.topics[usize::from(record.topic)];
         match record.payload() {
             None if !record.has_unreadable_headers() => Ok(Content::Tombstone(Tombstone::read(record, topic, replay))),
-            _ => self.letters.open(record).map(Content::Event),
+            _ => self.letters.open(record, replay).map(Content::Event),
         }
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta};
 
 use super::{
     failure::Failure,
-    record::{Record, RecordHeaders, Subscribed},
+    record::{Record, Subscribed},
 };
 use crate::{
     contract::{
@@ -52,16 +52,17 @@ impl Identity {
     /// The same failure of the same record is the same letter, however often the record is delivered. Each handler's is its own,
     /// also where the replay of one handler's letter fails at another.
     fn of(record: &Record, topic: &Subscribed, replay: Option<&Replay>, by: &Reporter<'_>) -> Self {
-        let derived = |topic: &str, partition: &str, offset: &str| {
-            EventId::derived(&["dead letter", by.group, by.handler, topic, partition, offset]).to_string()
+        let derived = |topic: &str, partition: i32, offset: i64| {
+            let (partition, offset) = (partition.to_string(), offset.to_string());
+            EventId::derived(&["dead letter", by.group, by.handler, topic, &partition, &offset]).to_string()
         };
         let original = record.headers();
         let Some(replay) = replay else {
-            let id = derived(&topic.name, &record.partition.to_string(), &record.offset.to_string());
+            let id = derived(&topic.name, record.partition, record.offset);
             return Self { id, is_again: false };
         };
         let replayed = &*replay.dead_letter_id.to_string();
-        let own = original_place(original).map(|(topic, partition, offset)| derived(topic, partition, offset));
+        let own = original.first_place().map(|(topic, partition, offset)| derived(topic, partition, offset));
         let is_again = match (original.text(dlq::HANDLER), &replay.handler) {
             // Nobody else has a letter of a record that nobody can read.
             _ if by.handler.is_empty() => true,
@@ -76,13 +77,6 @@ impl Identity {
         };
         Self { id, is_again }
     }
-}
-
-/// Where the record of a replayed letter stood first.
-fn original_place(headers: RecordHeaders<'_>) -> Option<(&str, &str, &str)> {
-    let (partition, offset) = (headers.text(dlq::PARTITION)?, headers.text(dlq::OFFSET)?);
-    let is_place = partition.parse::<i32>().is_ok_and(|it| it >= 0) && offset.parse::<i64>().is_ok_and(|it| it >= 0);
-    is_place.then_some((headers.text(dlq::TOPIC)?, partition, offset))
 }
 
 /// A dead letter to be sent.

@@ -40,9 +40,13 @@ impl<E: Event> sealed::Read for Received<E> {
     const TOPICS: &'static [&'static TopicSpec] = &[E::TOPIC];
     const READS_HEADERS: bool = true;
 
-    fn read(record: &Record, topic: &Subscribed, _: Option<&Replay>) -> Result<Option<(EventId, Self)>, DecodeError> {
+    fn read(
+        record: &Record,
+        topic: &Subscribed,
+        replay: Option<&Replay>,
+    ) -> Result<Option<(EventId, Self)>, DecodeError> {
         let Some(value) = record.payload() else { return Ok(None) };
-        let mut opened = codec::open(topic.spec, record.coordinates(topic), value)?;
+        let mut opened = codec::open(topic.spec, record.coordinates(topic, replay), value)?;
         if opened.event_type != E::TYPE {
             return Ok(None);
         }

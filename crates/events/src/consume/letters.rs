@@ -86,12 +86,12 @@ impl Letters {
         tracing::debug!(topic = topic.name, partition, offset, reason, "the headers of a replay are ignored: {why}");
     }
 
-    pub(super) fn open<'r>(&self, record: &'r Record) -> Result<Opened<'r>, DecodeError> {
+    pub(super) fn open<'r>(&self, record: &'r Record, replay: Option<&Replay>) -> Result<Opened<'r>, DecodeError> {
         if record.has_unreadable_headers() {
             return Err(DecodeError::UnreadableHeaders);
         }
         let topic = &self.topics[usize::from(record.topic)];
-        codec::open(topic.spec, record.coordinates(topic), record.payload().unwrap_or_default())
+        codec::open(topic.spec, record.coordinates(topic, replay), record.payload().unwrap_or_default())
     }
 
     /// Keeps the record as a dead letter. `by` is the handler that gave it up; none got that far with what cannot be opened.
@@ -101,8 +101,8 @@ impl Letters {
         let is_alone = by.and_then(|index| self.handlers.get(index)).is_some_and(|handler| handler.is_alone);
         let reporter = Reporter { group: &self.group, handler, is_alone, service: &self.service };
         let topic = &self.topics[usize::from(record.topic)];
-        let opened = self.open(record).ok();
         let replay = self.replay_of(record).unwrap_or_default();
+        let opened = self.open(record, replay.as_ref()).ok();
         let before = work.tries.as_ref().and_then(|tries| tries.given_up.as_ref()).map_or(0, |letter| letter.refusals);
         if before == 0 {
             tracing::warn!(

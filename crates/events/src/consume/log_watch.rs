@@ -39,16 +39,21 @@ type Seen = (Assigned, usize, LogMark);
 impl LogWatch {
     /// Looks until the other end of `stop` is dropped.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
-        let mut looked = Instant::now();
+        let mut next = Instant::now() + EVERY;
         while stop.recv_timeout(SOON) == Err(RecvTimeoutError::Timeout) {
             let seen = self.see();
-            if seen.is_empty() || !self.board.take_suspicion() && looked.elapsed() < EVERY {
+            if seen.is_empty() || !self.board.take_suspicion() && Instant::now() < next {
                 continue;
             }
-            looked = Instant::now();
-            if let Err(error) = self.look(seen) {
-                tracing::debug!(%error, "whether the partitions' logs are as they were could not be asked");
-            }
+            // A look without an answer is repeated at the next glance: what gave rise to it is still open.
+            next = match self.look(seen) {
+                Ok(true) => Instant::now() + EVERY,
+                Ok(false) => Instant::now(),
+                Err(error) => {
+                    tracing::debug!(%error, "whether the partitions' logs are as they were could not be asked");
+                    Instant::now()
+                }
+            };
         }
     }
 
@@ -66,7 +71,8 @@ impl LogWatch {
         seen
     }
 
-    fn look(&mut self, seen: Vec<Seen>) -> Result<(), KafkaError> {
+    /// Whether every partition's broker answered.
+    fn look(&mut self, seen: Vec<Seen>) -> Result<bool, KafkaError> {
         let known = |(of, _, now): &Seen| {
             let mark = self.before.get(&of.id).map_or(*now, |(_, mark)| *mark);
             (self.engine.topics[usize::from(of.topic)].name.clone(), of.partition, mark)
@@ -74,6 +80,7 @@ impl LogWatch {
         let known: Vec<Known> = seen.iter().map(known).collect();
         let letters = &self.engine.letters;
         let found = LogCheck::new(&self.config, &letters.service, &letters.group)?.look(&known)?;
+        let all_answered = !found.contains(&Found::Unknown);
         for (((of, log, now), (_, _, mark)), found) in seen.into_iter().zip(known).zip(found) {
             // What went behind the earlier place was handled or taken meanwhile, unless all is where it was.
             let stands = || of.progress.mark() == Some(mark) && !of.progress.has_in_flight();
@@ -84,6 +91,6 @@ impl LogWatch {
                 Found::Another(_) | Found::AsItWas => drop(self.before.insert(of.id, (log, now))),
             }
         }
-        Ok(())
+        Ok(all_answered)
     }
 }

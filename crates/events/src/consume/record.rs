@@ -6,7 +6,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 use opentelemetry::propagation::Extractor;
 use rdkafka::{Message, message::Headers as _};
 
-use crate::contract::{event::Coordinates, headers, topics::TopicSpec};
+use crate::contract::{
+    event::Coordinates,
+    headers::{self, dlq},
+    replay::Replay,
+    topics::TopicSpec,
+};
 
 /// A topic of this consumer; records name it by its place in the list.
 #[derive(Debug, Clone)]
@@ -143,9 +148,13 @@ impl Record {
         Place { topic: self.topic, partition: self.partition, offset: self.offset }
     }
 
-    pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {
+    /// Where it stands; of a replay, where its letter says that it stood first. An event without an id is named by its place, and is
+    /// the same event when it comes again.
+    pub(super) fn coordinates<'a>(&'a self, topic: &'a Subscribed, replay: Option<&Replay>) -> Coordinates<'a> {
         let Self { partition, offset, timestamp_ms, .. } = *self;
-        Coordinates { topic: &topic.name, partition, offset, timestamp_ms }
+        let first = replay.and_then(|_| self.headers().first_place());
+        let (topic, partition, offset) = first.unwrap_or((&topic.name, partition, offset));
+        Coordinates { topic, partition, offset, timestamp_ms }
     }
 
     fn payload_begins(&self) -> usize {
@@ -162,6 +171,12 @@ impl Record {
 pub(super) struct RecordHeaders<'a>(&'a [u8]);
 
 impl<'a> RecordHeaders<'a> {
+    /// Topic, partition and offset where the record of a dead letter stood first.
+    pub(super) fn first_place(self) -> Option<(&'a str, i32, i64)> {
+        let number = |name: &str| self.text(name)?.parse::<i64>().ok().filter(|number| *number >= 0);
+        Some((self.text(dlq::TOPIC)?, number(dlq::PARTITION)?.try_into().ok()?, number(dlq::OFFSET)?))
+    }
+
     /// The last value of `name` that is text; a later header of a name overrides an earlier one.
     pub(super) fn text(self, name: &str) -> Option<&'a str> {
         let (_, value) = self.filter(|(header, _)| *header == name.as_bytes()).last()?;

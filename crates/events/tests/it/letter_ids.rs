@@ -123,6 +123,25 @@ async fn a_letter_that_fails_again_keeps_its_id_and_another_handlers_does_not_ge
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_without_an_id_is_the_same_event_when_it_is_replayed() {
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let value = br#"{"call_id":"call-1","response_type":"PATIENT_CREATION","data":{"name":"Test User"}}"#;
+    rig.send_raw(Some(b"call-1"), value, &[]).await;
+    let consumer = Running::consumer(rig.builder("w").handle(Refuse::<1>).build().unwrap()).await;
+    let letter = rig.dead_letters(1).await.remove(0);
+    assert_eq!(header(&letter, "dlq.handler"), "first");
+    rig.wait_for_effects(1).await;
+
+    replay(&rig, value, header(&letter, "dlq.id"), &carried(&letter)).await;
+    let again = rig.dead_letters(2).await.remove(1);
+    assert_eq!(header(&again, "dlq.event_id"), header(&letter, "dlq.event_id"));
+    rig.wait_until_committed().await;
+    assert_eq!(rig.effects().await.len(), 1, "the other handler had applied it");
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_only_one_handler_can_be_meant_the_letter_is_its_own() {
     let rig = Rig::new().await;
     rig.create_topics().await;
