@@ -42,6 +42,8 @@ pub(super) struct Slot {
     /// Records below it were seen: pausing and resuming can deliver some again.
     pub(super) expected: i64,
     pub(super) latest: Latest,
+    /// Since when its log is another of which nothing has come yet.
+    pub(super) awaits_log: Option<Instant>,
 }
 
 /// Of the records that were taken last, which they were: offset and time, the oldest first. A record that comes below what is
@@ -76,6 +78,10 @@ const MOST_BYTES: usize = 8 << 20;
 /// A full partition is not polled past for this long before it is paused: pausing throws away what the client has fetched of
 /// it, and a partition that is full only because its worker is quick is below half within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Of another log something comes within milliseconds, where it holds anything. A client that met a later leader epoch in the log
+/// before it keeps asking for that, is refused for ever and says nothing; a new one knows of none.
+const DEAF: Duration = Duration::from_secs(5);
 
 /// Whether there is room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +180,7 @@ impl Intake {
             return None;
         }
         let record = Record::copy(message, slot.assigned.topic, block);
+        slot.awaits_log = None;
         slot.expected = offset + 1;
         if slot.latest.is_empty() {
             slot.assigned.progress.first.store(record.offset, Ordering::Relaxed);
@@ -209,6 +216,9 @@ impl Intake {
             let bytes = slot.taken.1 - progress.bytes.load(Ordering::Relaxed);
             let uncommitted = progress.uncommitted.load(Ordering::Relaxed);
             let name = &self.topics[usize::from(slot.assigned.topic)].0;
+            if slot.awaits_log.take_if(|since| since.elapsed() >= DEAF).is_some() {
+                self.engine.rebuild.ask("another_log", None);
+            }
             if slot.is_halted {
                 continue;
             }

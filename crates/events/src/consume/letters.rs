@@ -78,10 +78,17 @@ impl Letters {
         Replay::read(headers, &carrier, self.replay_key.as_ref())
     }
 
+    /// Has the counter of ignored headers told from the start: an alert on the first needs the 0 before it.
+    pub(super) fn tell_ignored(&self) {
+        for topic in &*self.topics {
+            NotAReplay::ALL.iter().for_each(|reason| count_ignored(topic.spec.name, reason.as_str(), 0));
+        }
+    }
+
     /// Tells that the headers of a replay that this record has are ignored.
     pub(super) fn ignored(&self, record: &Record, why: NotAReplay) {
         let (topic, reason) = (&self.topics[usize::from(record.topic)], why.as_str());
-        metrics::counter!("replay_headers_ignored_total", "topic" => topic.spec.name, "reason" => reason).increment(1);
+        count_ignored(topic.spec.name, reason, 1);
         let (partition, offset) = (record.partition, record.offset);
         tracing::debug!(topic = topic.name, partition, offset, reason, "the headers of a replay are ignored: {why}");
     }
@@ -249,4 +256,8 @@ impl Letters {
     pub(super) async fn publish<E: Event>(&self, event: NewEvent<E>) -> Result<(), SendError> {
         self.producer.publish(event).await
     }
+}
+
+fn count_ignored(topic: &'static str, reason: &'static str, times: u64) {
+    metrics::counter!("replay_headers_ignored_total", "topic" => topic, "reason" => reason).increment(times);
 }

@@ -233,6 +233,7 @@ impl Intake {
                 is_halted,
                 expected: 0,
                 latest: Latest::default(),
+                awaits_log: None,
             });
         }
         self.tell(&state);
@@ -257,6 +258,7 @@ impl Intake {
                 continue;
             }
             (slot.expected, slot.latest) = (0, Latest::default());
+            slot.awaits_log = (!slot.is_halted && why != LogReset::Trimmed).then(Instant::now);
             let _ = self.notices.send(Notice::LogReset(id, why));
         }
     }

@@ -59,6 +59,9 @@ pub enum NotAReplay {
 }
 
 impl NotAReplay {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [Self::Incomplete, Self::Repeated, Self::Malformed, Self::Unsigned, Self::Forged];
+
     /// A short stable name, for metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -66,6 +66,26 @@ async fn a_topic_that_is_made_anew_is_handled_from_its_beginning() {
     is_announced(&rig).await;
 }
 
+/// The leader epoch of the log before is later then than any that the new one has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_made_anew_after_its_broker_was_is_handled_from_its_beginning() {
+    figure("recorder", &[]);
+    let mut broker = Broker::start().await;
+    let rig = Rig::with(&broker.bootstrap(), &[]).await;
+    rig.create_topics().await;
+    let worker = rig.consume("w").await;
+    send(&rig, 0..30).await;
+    has_all(&rig, 30).await;
+    broker.kill();
+    broker.start_again().await;
+    send(&rig, 30..60).await;
+    has_all(&rig, 60).await;
+    make_anew(&rig).await;
+    send(&rig, 60..90).await;
+    has_all(&rig, 90).await;
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_made_anew_and_is_longer_than_before_is_handled_from_its_beginning() {
     figure("recorder", &[]);
