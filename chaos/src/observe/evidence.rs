@@ -8,7 +8,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{backlog, group::GroupView, topics};
+use super::{
+    backlog,
+    group::{GroupView, Span},
+    topics,
+};
 use crate::{
     ground::namespace,
     history::{History, Look},
@@ -70,13 +74,16 @@ async fn behind(world: &World, system: &dyn System, hop: &Hop) -> Option<String>
     let (servers, group, topic) =
         (world.ground.servers.clone(), format!("{namespace}{}", hop.group), format!("{namespace}{}", hop.topic));
     let name = group.clone();
-    let lag = spawn_blocking(move || GroupView::open(&servers, &group, &topic).and_then(|view| view.lag())).await;
-    match lag {
-        Ok(Ok(0)) => None,
-        Ok(Ok(lag)) => Some(format!("the group {name} has {lag} records to handle")),
-        Ok(Err(error)) => Some(format!("how far the group {name} is cannot be asked: {error}")),
-        Err(error) => Some(format!("asking for the group {name} broke off: {error}")),
-    }
+    let spans = spawn_blocking(move || GroupView::open(&servers, &group, &topic)?.spans()).await;
+    let spans = match spans {
+        Ok(Ok(spans)) => spans,
+        Ok(Err(error)) => return Some(format!("how far the group {name} is cannot be asked: {error}")),
+        Err(error) => return Some(format!("asking for the group {name} broke off: {error}")),
+    };
+    let open: i64 = spans.values().map(Span::open).sum();
+    let open_ones = spans.iter().filter(|(_, span)| span.open() > 0);
+    let places: Vec<_> = open_ones.map(|(partition, span)| format!("{partition}: {span}")).collect();
+    (open > 0).then(|| format!("the group {name} has {open} records to handle ({})", places.join("; ")))
 }
 
 /// What is there of one hop.

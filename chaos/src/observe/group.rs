@@ -1,6 +1,6 @@
 //! How far a group is in a topic, by asking Kafka; joins nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
@@ -68,14 +68,6 @@ impl GroupView {
         };
         self.partitions.iter().map(span).collect()
     }
-
-    /// How many records the group has still to handle.
-    ///
-    /// # Errors
-    /// Kafka does not answer in time.
-    pub fn lag(&self) -> Result<i64, KafkaError> {
-        Ok(self.spans()?.values().map(Span::open).sum())
-    }
 }
 
 /// A partition's log, and how far a group is in it.
@@ -97,6 +89,13 @@ impl Span {
     /// How many records are still to be handled.
     pub fn open(&self) -> i64 {
         self.end - self.next()
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let committed = self.committed.map_or("nothing".to_owned(), |committed| committed.to_string());
+        write!(f, "{} to {}, {committed} committed", self.first, self.end)
     }
 }
 
