@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use events::{
     consume::{Handler, Received},
     contract::{
-        event::NewEvent,
         schema::voice::{BookingConfirmationV1, PatientCreationV1},
         topics::{AI_RESPONSES, DEAD_LETTER_QUEUE},
     },
@@ -18,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::{
     peer::{Answered, PATIENCE, Peer, builder, note},
-    support::{LONG, Rig, Running, said},
+    support::{LONG, Rig, Running, booking, said},
 };
 
 /// Asks the peer, then notes the event.
@@ -53,19 +52,6 @@ impl Handler for NoteBooking {
     async fn apply(&self, event: &Received<BookingConfirmationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
         note(tx, event.id.0, &event.data.call_id, "booking").await
     }
-}
-
-fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
-    NewEvent::fact(BookingConfirmationV1 {
-        call_id: call.to_owned(),
-        dentist: "Dr. Smith".to_owned(),
-        date: chrono::NaiveDate::from_ymd_opt(2030, 1, 1).unwrap(),
-        time: chrono::NaiveTime::from_hms_opt(10, 0, 0).unwrap(),
-        patient_name: "John".to_owned(),
-        service: None,
-        notes: None,
-        extraction_id: String::new(),
-    })
 }
 
 async fn consumer(rig: &Rig, peer: &str) -> Running {

@@ -12,7 +12,6 @@ use std::{
 use events::{
     consume::{Consumer, Listener, Received},
     contract::{
-        event::NewEvent,
         schema::voice::{BookingConfirmationV1, PatientCreationV1},
         topics::AI_RESPONSES,
     },
@@ -32,7 +31,7 @@ use test_kit::{
 use crate::{
     backlog::told,
     stuck_keys::{put, record},
-    support::{LONG, Rig, Running, figure, said},
+    support::{LONG, Rig, Running, booking, figure, said},
 };
 
 async fn send(rig: &Rig, numbers: std::ops::Range<usize>) {
@@ -156,19 +155,6 @@ impl Listener for Count {
         self.0.fetch_add(1, SeqCst);
         Ok(())
     }
-}
-
-fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
-    NewEvent::fact(BookingConfirmationV1 {
-        call_id: call.to_owned(),
-        dentist: "Dr. Smith".to_owned(),
-        date: chrono::NaiveDate::from_ymd_opt(2030, 1, 1).unwrap(),
-        time: chrono::NaiveTime::from_hms_opt(10, 0, 0).unwrap(),
-        patient_name: "John".to_owned(),
-        service: None,
-        notes: None,
-        extraction_id: String::new(),
-    })
 }
 
 /// A record that waits, and a new log under it that is shorter than where that stands; `behind` are done behind it.

@@ -11,7 +11,7 @@ use events::{
         envelope::Envelope,
         event::{Event, NewEvent},
         headers,
-        schema::voice::PatientCreationV1,
+        schema::voice::{BookingConfirmationV1, PatientCreationV1},
         topics::{AI_RESPONSES, DEAD_LETTER_QUEUE, TopicSpec},
     },
     flow::{error::HandlerError, retry::RetryPolicy},
@@ -216,6 +216,20 @@ pub fn said(call: &str, name: &str) -> NewEvent<PatientCreationV1> {
         extraction_id: String::new(),
     })
     .correlated(call)
+}
+
+/// An event of another type on the same topic.
+pub fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
+    NewEvent::fact(BookingConfirmationV1 {
+        call_id: call.to_owned(),
+        dentist: "Dr. Smith".to_owned(),
+        date: chrono::NaiveDate::from_ymd_opt(2030, 1, 1).unwrap(),
+        time: chrono::NaiveTime::from_hms_opt(10, 0, 0).unwrap(),
+        patient_name: "John".to_owned(),
+        service: None,
+        notes: None,
+        extraction_id: String::new(),
+    })
 }
 
 /// Notes the event, or fails as its name says: `reject`, `panic`, `unheard`, `slow <ms>`, `flaky <times>`, `bomb <times>`

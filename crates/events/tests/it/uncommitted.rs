@@ -24,7 +24,7 @@ use test_kit::{
     wait::wait_until,
 };
 
-use crate::support::{LONG, Rig, Running, figure, recorder, said};
+use crate::support::{LONG, Rig, Running, booking, figure, recorder, said};
 
 /// Fails until the gate is open.
 struct Wait {
@@ -51,19 +51,6 @@ impl Listener for Count {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
-}
-
-fn booking(call: &str) -> NewEvent<BookingConfirmationV1> {
-    NewEvent::fact(BookingConfirmationV1 {
-        call_id: call.to_owned(),
-        dentist: "Dr. Smith".to_owned(),
-        date: chrono::NaiveDate::from_ymd_opt(2030, 1, 1).unwrap(),
-        time: chrono::NaiveTime::from_hms_opt(10, 0, 0).unwrap(),
-        patient_name: "John".to_owned(),
-        service: None,
-        notes: None,
-        extraction_id: String::new(),
-    })
 }
 
 fn record<E: Event>(event: NewEvent<E>) -> RawRecord {
