@@ -216,11 +216,14 @@ impl Intake {
             let bytes = slot.taken.1 - progress.bytes.load(Ordering::Relaxed);
             let uncommitted = progress.uncommitted.load(Ordering::Relaxed);
             let name = &self.topics[usize::from(slot.assigned.topic)].0;
-            if slot.awaits_log.take_if(|since| since.elapsed() >= DEAF).is_some() {
-                self.engine.rebuild.ask("another_log", None);
-            }
             if slot.is_halted {
                 continue;
+            }
+            // Of a paused partition nothing is to come.
+            if slot.paused {
+                slot.awaits_log = slot.awaits_log.map(|_| Instant::now());
+            } else if slot.awaits_log.take_if(|since| since.elapsed() >= DEAF).is_some() {
+                self.engine.rebuild.ask("another_log", None);
             }
             if slot.paused {
                 let is_low = records < MOST_RECORDS / 2 && bytes < MOST_BYTES / 2;

@@ -74,7 +74,7 @@ pub const ROAD: &[Metric] = &[
         "For how long what stands behind an open transaction has waited for its end; NaN as the lag"),
     gauge("kafka_consumer_stalled", &["group"], "1 while nothing is taken of a partition that has more"),
     counter("kafka_consumer_commit_failures_total", &["group"], "Commits of offsets that failed; the next makes up for one"),
-    counter("kafka_consumer_rebuilds_total", &["group", "reason"], "Kafka clients that were built anew: stalled, dead, broken"),
+    counter("kafka_consumer_rebuilds_total", &["group", "reason"], "Kafka clients that were built anew: stalled, dead, broken, panicked, unreadable, another_log"),
     gauge("kafka_consumer_running", &["group"], "Keys at work"),
     gauge("kafka_consumer_waiting_for_retry", &["group"],
         "Keys that wait for their next attempt or for an outside system"),
