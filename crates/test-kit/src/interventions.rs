@@ -71,6 +71,11 @@ impl OpenTransaction {
     pub async fn commit(self) {
         blocking(move || self.0.commit_transaction(LIMIT).unwrap()).await;
     }
+
+    /// Its record stays in the log with a marker behind it, and nobody gets to see either.
+    pub async fn abort(self) {
+        blocking(move || self.0.abort_transaction(LIMIT).unwrap()).await;
+    }
 }
 
 impl fmt::Debug for OpenTransaction {

@@ -18,7 +18,7 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders},
-    producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer as _},
+    producer::{FutureProducer, FutureRecord},
 };
 use uuid::Uuid;
 
@@ -132,23 +132,6 @@ pub async fn produce_as_of(bootstrap: &str, topic: &str, partition: i32, payload
         .await
         .unwrap_or_else(|(error, _)| panic!("cannot produce to {topic} on {bootstrap}: {error}"));
     delivery.offset
-}
-
-/// Sends one record in a transaction that is aborted: it stays in the log with a marker behind it, and nobody gets to see either.
-pub async fn produce_and_abort(bootstrap: &str, topic: &str, key: &[u8], value: &[u8]) {
-    let mut config = client(bootstrap);
-    config.set("transactional.id", Uuid::new_v4().to_string());
-    let (topic, key, value) = (topic.to_owned(), key.to_vec(), value.to_vec());
-    blocking(move || {
-        let producer: BaseProducer = config.create().unwrap();
-        producer.init_transactions(LIMIT).unwrap();
-        producer.begin_transaction().unwrap();
-        producer.send(BaseRecord::to(&topic).key(&key).payload(&value)).map_err(|(error, _)| error).unwrap();
-        // An abort would throw away what is not sent.
-        producer.flush(LIMIT).unwrap();
-        producer.abort_transaction(LIMIT).unwrap();
-    })
-    .await;
 }
 
 /// Reads from the beginning until there are `at_least` records; panics with the number read once `limit` has passed. Waits for

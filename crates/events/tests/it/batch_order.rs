@@ -31,7 +31,7 @@ use test_kit::{
     wait::wait_until,
 };
 
-use crate::support::{LONG, Rig, Running, said};
+use crate::support::{LONG, Rig, Running, note, said};
 
 /// Notes what it is handed; while it is shut, a batch with `wait` in it fails, and one with `ask` blames a peer.
 #[derive(Clone, Default)]
@@ -56,12 +56,7 @@ impl BatchHandler for Gate {
             if event.data.name == "reject" {
                 return Err(HandlerError::reject("said_so", "told to be rejected"));
             }
-            sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, '')")
-                .bind(event.id.0)
-                .bind(&event.data.call_id)
-                .bind(&event.data.name)
-                .execute(tx.connection())
-                .await?;
+            note(event, "", tx).await?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use test_kit::{
     wait::wait_until,
 };
 
-use crate::support::{LONG, Rig, Running, said};
+use crate::support::{LONG, Rig, Running, note, said};
 
 fn headers(record: &TestRecord) -> BTreeMap<&str, &str> {
     let all: BTreeMap<&str, &str> =
@@ -215,13 +215,7 @@ impl Handler for AlsoNote {
     type Plan = ();
 
     async fn apply(&self, event: &Received<PatientCreationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
-        sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, 'also')")
-            .bind(event.id.0)
-            .bind(&event.data.call_id)
-            .bind(&event.data.name)
-            .execute(tx.connection())
-            .await?;
-        Ok(())
+        note(event, "also", tx).await
     }
 }
 

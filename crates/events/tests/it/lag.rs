@@ -1,7 +1,7 @@
 //! What the consumer tells of itself while it is behind.
 
 use events::contract::topics::AI_RESPONSES;
-use test_kit::{kafka, wait::wait_until};
+use test_kit::{interventions::OpenTransaction, wait::wait_until};
 
 use crate::{
     backlog::first_event,
@@ -39,14 +39,14 @@ async fn what_a_transaction_leaves_at_the_end_of_a_topic_is_no_lag_and_no_stall(
     let (group, status) = (rig.group(), consumer.status.clone().unwrap());
     // Aborted: the record and its marker are in the log, and no reader ever gets them.
     let topic = rig.topic(&AI_RESPONSES);
-    kafka::produce_and_abort(&rig.servers(), &topic, b"call-1", b"never seen").await;
+    OpenTransaction::begin(&rig.servers(), &topic, b"call-1", b"never seen").await.abort().await;
     let lag = || {
         (0..6).filter_map(|of| figure("kafka_consumer_lag", &[&group, "ai-responses", &of.to_string()])).sum::<f64>()
     };
     // The marker stands before this one and, for the next worker, at the end.
     rig.send(said("call-1", "behind the marker")).await;
     rig.wait_for_effects(2).await;
-    kafka::produce_and_abort(&rig.servers(), &topic, b"call-1", b"never seen").await;
+    OpenTransaction::begin(&rig.servers(), &topic, b"call-1", b"never seen").await.abort().await;
     wait_until("it is found that nothing is there", LONG, || async { lag() == 0.0 }).await;
     assert!(status.check().is_ok(), "{:?}", status.check());
     assert_eq!(figure("kafka_consumer_rebuilds_total", &[&group, "stalled"]), Some(0.0));

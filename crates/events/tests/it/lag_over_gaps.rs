@@ -36,7 +36,7 @@ async fn a_marker_at_the_end_of_a_topic_is_no_lag() {
     let rig = rig().await;
     let consumer = Running::consumer(holding(&rig.config).stall_limit(NEVER).build().unwrap()).await;
     OpenTransaction::begin(&rig.servers(), &topic(&rig.config), b"call-1", b"no event").await.commit().await;
-    kafka::produce_and_abort(&rig.servers(), &topic(&rig.config), b"call-2", b"never seen").await;
+    OpenTransaction::begin(&rig.servers(), &topic(&rig.config), b"call-2", b"never seen").await.abort().await;
     wait_until("the record is a dead letter", LONG, || async {
         counted(&rig.config, &AI_RESPONSES).await.values().all(|(count, _)| *count == 0)
             && kafka::read_topic_to_end(&rig.servers(), &rig.topic(&DEAD_LETTER_QUEUE)).await.len() == 1

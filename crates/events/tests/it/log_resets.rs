@@ -50,14 +50,20 @@ async fn is_announced(rig: &Rig) {
     assert!(told.contains("system.error") && told.contains("ai-responses"), "{told}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_is_made_anew_is_handled_from_its_beginning() {
+/// A worker that has handled 30 events.
+async fn worker_of(rig: &Rig) -> Running {
     figure("recorder", &[]);
-    let rig = Rig::new().await;
     rig.create_topics().await;
     let worker = rig.consume("w").await;
-    send(&rig, 0..30).await;
-    has_all(&rig, 30).await;
+    send(rig, 0..30).await;
+    has_all(rig, 30).await;
+    worker
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_made_anew_is_handled_from_its_beginning() {
+    let rig = Rig::new().await;
+    let worker = worker_of(&rig).await;
     make_anew(&rig).await;
     send(&rig, 30..60).await;
     has_all(&rig, 60).await;
@@ -69,13 +75,9 @@ async fn a_topic_that_is_made_anew_is_handled_from_its_beginning() {
 /// The leader epoch of the log before is later then than any that the new one has.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_made_anew_after_its_broker_was_is_handled_from_its_beginning() {
-    figure("recorder", &[]);
     let mut broker = Broker::start().await;
     let rig = Rig::with(&broker.bootstrap(), &[]).await;
-    rig.create_topics().await;
-    let worker = rig.consume("w").await;
-    send(&rig, 0..30).await;
-    has_all(&rig, 30).await;
+    let worker = worker_of(&rig).await;
     broker.kill();
     broker.start_again().await;
     send(&rig, 30..60).await;
@@ -88,12 +90,8 @@ async fn a_topic_that_is_made_anew_after_its_broker_was_is_handled_from_its_begi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_made_anew_and_is_longer_than_before_is_handled_from_its_beginning() {
-    figure("recorder", &[]);
     let rig = Rig::new().await;
-    rig.create_topics().await;
-    let worker = rig.consume("w").await;
-    send(&rig, 0..30).await;
-    has_all(&rig, 30).await;
+    let worker = worker_of(&rig).await;
     // Nobody fetches while it grows past where the old one ended.
     worker.stop().await;
     make_anew(&rig).await;
@@ -133,12 +131,8 @@ async fn offsets_that_are_committed_ahead_of_the_log_skip_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_went_before_it_was_handled_is_told() {
-    figure("recorder", &[]);
     let rig = Rig::new().await;
-    rig.create_topics().await;
-    let worker = rig.consume("w").await;
-    send(&rig, 0..30).await;
-    has_all(&rig, 30).await;
+    let worker = worker_of(&rig).await;
     worker.stop().await;
     send(&rig, 30..60).await;
     let topic = rig.topic(&AI_RESPONSES);
@@ -159,13 +153,9 @@ async fn has_all_but_offsets(rig: &Rig, count: usize) {
 
 /// A broker with 40 events, 10 of which it has lost again, as after its disk was put back to an earlier state.
 async fn put_back(running: bool, more: usize) {
-    figure("recorder", &[]);
     let mut broker = Broker::start().await;
     let rig = Rig::with(&broker.bootstrap(), &[]).await;
-    rig.create_topics().await;
-    let mut worker = Some(rig.consume("w").await);
-    send(&rig, 0..30).await;
-    has_all(&rig, 30).await;
+    let mut worker = Some(worker_of(&rig).await);
     let status: ConsumerStatus = worker.as_ref().unwrap().status.clone().unwrap();
     let topic = rig.topic(&AI_RESPONSES);
     broker.stop().await;

@@ -22,7 +22,7 @@ use events::{
 use test_kit::kafka;
 use uuid::Uuid;
 
-use crate::support::{LONG, Rig, Running, said};
+use crate::support::{LONG, Rig, Running, note, said};
 
 /// Sends an event as a replay to a group, and perhaps to one handler of it.
 async fn replay(rig: &Rig, event: &NewEvent<PatientCreationV1>, run: &str, group: &str, handler: Option<&str>) {
@@ -84,14 +84,7 @@ impl<const N: usize> Handler for NoteAs<N> {
         if event.data.name == "reject" {
             return Err(HandlerError::reject("said_so", "told to be rejected"));
         }
-        sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, $4)")
-            .bind(event.id.0)
-            .bind(&event.data.call_id)
-            .bind(&event.data.name)
-            .bind(format!("{} {}", self.0, Self::NAME))
-            .execute(tx.connection())
-            .await?;
-        Ok(())
+        note(event, &format!("{} {}", self.0, Self::NAME), tx).await
     }
 }
 

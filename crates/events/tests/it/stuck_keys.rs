@@ -17,7 +17,7 @@ use test_kit::{
     wait::wait_until,
 };
 
-use crate::support::{LONG, Rig, Running, figure, said};
+use crate::support::{LONG, Rig, Running, figure, note, said};
 
 pub fn record<E: Event>(event: NewEvent<E>) -> RawRecord {
     let envelope = Envelope::seal(event, "another-service");
@@ -65,12 +65,7 @@ impl BatchHandler for Break {
             if event.data.name == "bomb" {
                 std::panic::panic_any(Bomb);
             }
-            sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, 'w')")
-                .bind(event.id.0)
-                .bind(&event.data.call_id)
-                .bind(&event.data.name)
-                .execute(tx.connection())
-                .await?;
+            note(event, "w", tx).await?;
         }
         Ok(())
     }

@@ -257,15 +257,20 @@ impl Handler for DoAsSaid {
             ("bomb", times) if is_to_fail(event, times).await => std::panic::panic_any(Bomb),
             _ => {}
         }
-        sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, $4)")
-            .bind(event.id.0)
-            .bind(&said.call_id)
-            .bind(&said.name)
-            .bind(&self.worker)
-            .execute(tx.connection())
-            .await?;
-        Ok(())
+        note(event, &self.worker, tx).await
     }
+}
+
+/// Leaves an effect that tells of the event and of who handled it.
+pub async fn note(event: &Received<PatientCreationV1>, worker: &str, tx: &mut Tx) -> Result<(), HandlerError> {
+    sqlx::query("INSERT INTO effects (event_id, call_id, name, worker) VALUES ($1, $2, $3, $4)")
+        .bind(event.id.0)
+        .bind(&event.data.call_id)
+        .bind(&event.data.name)
+        .bind(worker)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Whether this event has failed fewer times than it says. Counted outside the transaction, which a failure takes back.
