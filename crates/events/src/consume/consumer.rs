@@ -1,7 +1,6 @@
 //! A consumer's life: it waits for its topics, joins its group, takes records, and leaves when it is told to stop.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, mpsc},
     time::Duration,
@@ -254,7 +253,7 @@ impl Session {
             config: self.config.clone(),
             engine: Arc::clone(engine),
             board: self.board.clone(),
-            before: HashMap::new(),
+            before: Default::default(),
         };
         let ((stop, stopped), (stop_logs, logs_stopped)) = (mpsc::channel(), mpsc::channel());
         std::thread::Builder::new().name("kafka-lag".to_owned()).spawn(move || watch.run(&stopped))?;

@@ -28,20 +28,52 @@ pub(super) struct LogWatch {
     pub(super) config: KafkaConfig,
     pub(super) engine: Arc<Engine>,
     pub(super) board: Board,
-    /// How each log was known when it was last found to be what it was, or first seen. What a log is known by now may be of
-    /// another already.
-    pub(super) before: HashMap<AssignmentId, (usize, LogMark)>,
+    pub(super) before: Before,
 }
+
+/// How each log was known when it was last found to be what it was, or first seen, and how many logs its partition had before. What a
+/// log is known by now may be of another already.
+#[derive(Debug, Default)]
+pub(super) struct Before(HashMap<AssignmentId, (usize, LogMark)>);
 
 /// A partition that is looked at: how often it has had another log, and how it is known now.
 type Seen = (Assigned, usize, LogMark);
+
+impl Before {
+    /// The partitions there are; of those that are new, how their logs are known.
+    fn see(&mut self, assigned: Vec<Assigned>) -> Vec<Seen> {
+        let seen: Vec<Seen> = assigned
+            .into_iter()
+            .filter_map(|of| of.progress.mark().map(|now| (of.progress.log(), now)).map(|(log, now)| (of, log, now)))
+            .collect();
+        self.0.retain(|id, (log, _)| seen.iter().any(|(of, now, _)| of.id == *id && now == log));
+        for (of, log, now) in &seen {
+            // Much can be handled before this looks for the first time.
+            let known = of.progress.left().unwrap_or(*now);
+            let (_, before) = self.0.entry(of.id).or_insert((*log, known));
+            // Against a place without a time hardly anything can be held: the first with one is the earlier mark.
+            if before.timestamp_ms.is_none() && known.next >= before.next {
+                *before = known;
+            }
+        }
+        seen
+    }
+
+    fn of(&self, id: AssignmentId) -> Option<LogMark> {
+        self.0.get(&id).map(|(_, mark)| *mark)
+    }
+
+    fn found_as_it_was(&mut self, id: AssignmentId, log: usize, now: LogMark) {
+        self.0.insert(id, (log, now));
+    }
+}
 
 impl LogWatch {
     /// Looks until the other end of `stop` is dropped.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
         let mut next = Instant::now() + EVERY;
         while stop.recv_timeout(SOON) == Err(RecvTimeoutError::Timeout) {
-            let seen = self.see();
+            let seen = self.before.see(self.board.assigned());
             if seen.is_empty() || !self.board.take_suspicion() && Instant::now() < next {
                 continue;
             }
@@ -57,24 +89,10 @@ impl LogWatch {
         }
     }
 
-    /// The partitions there are; of those that are new, how their logs are known.
-    fn see(&mut self) -> Vec<Seen> {
-        let assigned = self.board.assigned().into_iter();
-        let seen: Vec<Seen> = assigned
-            .filter_map(|of| of.progress.mark().map(|now| (of.progress.log(), now)).map(|(log, now)| (of, log, now)))
-            .collect();
-        self.before.retain(|id, (log, _)| seen.iter().any(|(of, now, _)| of.id == *id && now == log));
-        for (of, log, now) in &seen {
-            // Much can be handled before this looks for the first time.
-            self.before.entry(of.id).or_insert((*log, of.progress.left().unwrap_or(*now)));
-        }
-        seen
-    }
-
     /// Whether every partition's broker answered.
     fn look(&mut self, seen: Vec<Seen>) -> Result<bool, KafkaError> {
         let known = |(of, _, now): &Seen| {
-            let mark = self.before.get(&of.id).map_or(*now, |(_, mark)| *mark);
+            let mark = self.before.of(of.id).unwrap_or(*now);
             (self.engine.topics[usize::from(of.topic)].name.clone(), of.partition, mark)
         };
         let known: Vec<Known> = seen.iter().map(known).collect();
@@ -88,9 +106,44 @@ impl LogWatch {
                 Found::Another(why) if why != LogReset::Trimmed || stands() => self.board.reset(of.id, why),
                 // It is still to be held against the earlier place.
                 Found::Unknown => {}
-                Found::Another(_) | Found::AsItWas => drop(self.before.insert(of.id, (log, now))),
+                Found::Another(_) | Found::AsItWas => self.before.found_as_it_was(of.id, log, now),
             }
         }
         Ok(all_answered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(next: i64, timestamp_ms: Option<i64>) -> LogMark {
+        LogMark { next, timestamp_ms }
+    }
+
+    #[test]
+    fn a_log_is_held_against_the_first_place_that_has_a_time() {
+        let of = Assigned { id: Board::default().next_id(), topic: 0, partition: 0, progress: Arc::default() };
+        let mut before = Before::default();
+        let mut see = |now| {
+            of.progress.set_mark(Some(now));
+            before.see(vec![of.clone()]);
+            before.of(of.id).unwrap()
+        };
+        // As a tool commits it.
+        assert_eq!(see(mark(3, None)), mark(3, None));
+        assert_eq!(see(mark(5, Some(7))), mark(5, Some(7)));
+        assert_eq!(see(mark(9, Some(8))), mark(5, Some(7)), "what is handled later may be of another log");
+    }
+
+    #[test]
+    fn a_place_without_a_time_is_kept_against_what_is_shorter() {
+        let of = Assigned { id: Board::default().next_id(), topic: 0, partition: 0, progress: Arc::default() };
+        let mut before = Before::default();
+        for now in [mark(1000, None), mark(3, Some(7))] {
+            of.progress.set_mark(Some(now));
+            before.see(vec![of.clone()]);
+        }
+        assert_eq!(before.of(of.id), Some(mark(1000, None)));
     }
 }
