@@ -1,25 +1,26 @@
 //! What operators and unlucky producers do to a topic or a group: old records deleted, partitions added, offsets moved, a transaction
 //! left open.
 
-use std::fmt;
+use std::{fmt, time::Instant};
 
 use rdkafka::{
     Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions},
+    admin::{AdminClient, NewPartitions},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use uuid::Uuid;
 
-use crate::kafka::{LIMIT, blocking, client, consumer};
+use crate::{
+    kafka::{LIMIT, blocking, client, consumer, options},
+    wait::INTERVAL,
+};
 
-/// Deletes what stands before an offset, as retention does.
-pub async fn delete_records(bootstrap: &str, topic: &str, partition: i32, before: i64) {
+/// Deletes what stands before these offsets, as retention does.
+pub async fn delete_records(bootstrap: &str, topic: &str, before: &[(i32, i64)]) {
     let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Offset(before)).unwrap();
-    let answer = admin.delete_records(&list, &options()).await.unwrap();
+    let answer = admin.delete_records(&list(topic, before), &options()).await.unwrap();
     assert!(answer.elements().iter().all(|one| one.error().is_ok()), "cannot delete records of {topic}: {answer:?}");
 }
 
@@ -30,20 +31,27 @@ pub async fn add_partitions(bootstrap: &str, topic: &str, count: usize) {
     assert!(results.iter().all(Result::is_ok), "cannot add partitions to {topic}: {results:?}");
 }
 
-/// Commits an offset for a group that has no members.
-pub async fn commit(bootstrap: &str, group: &str, topic: &str, partition: i32, offset: i64) {
-    let (config, topic) = (consumer(bootstrap, group), topic.to_owned());
+/// Commits these offsets for a group that has no members, as `kafka-consumer-groups` does.
+pub async fn commit(bootstrap: &str, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+    let (config, list) = (consumer(bootstrap, group), list(topic, offsets));
     blocking(move || {
         let consumer: BaseConsumer = config.create().unwrap();
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic, partition, Offset::Offset(offset)).unwrap();
-        consumer.commit(&list, CommitMode::Sync).unwrap();
+        let deadline = Instant::now() + LIMIT;
+        // A broker that has just started loads its groups first.
+        while let Err(error) = consumer.commit(&list, CommitMode::Sync) {
+            assert!(Instant::now() < deadline, "cannot commit {list:?}: {error}");
+            std::thread::sleep(INTERVAL);
+        }
     })
     .await;
 }
 
-fn options() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT))
+fn list(topic: &str, offsets: &[(i32, i64)]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).unwrap();
+    }
+    list
 }
 
 /// A transaction with one record: nobody gets to see that, nor what stands behind it in its partition, until it is committed.

@@ -15,7 +15,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, CommitMode, Consumer},
+    consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
@@ -69,15 +69,18 @@ pub fn namespace() -> String {
     format!("t{}.", &random[..8])
 }
 
+pub(crate) fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT))
+}
+
 /// Creates a topic of one replica; one that is there already is left as it is.
 pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32, config: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
     let topic = config
         .iter()
         .fold(NewTopic::new(name, partitions, TopicReplication::Fixed(1)), |topic, (key, value)| topic.set(key, value));
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
     let results = admin
-        .create_topics([&topic], &options)
+        .create_topics([&topic], &options())
         .await
         .unwrap_or_else(|error| panic!("cannot create topic {name} on {bootstrap}: {error}"));
     match results.into_iter().next() {
@@ -91,8 +94,7 @@ pub async fn alter_topic(bootstrap: &str, name: &str, config: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
     let topic = AlterConfig::new(ResourceSpecifier::Topic(name));
     let topic = config.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
-    for altered in admin.alter_configs([&topic], &options).await.unwrap() {
+    for altered in admin.alter_configs([&topic], &options()).await.unwrap() {
         altered.unwrap_or_else(|(_, code)| panic!("cannot alter topic {name} on {bootstrap}: {code}"));
     }
 }
@@ -155,8 +157,7 @@ pub async fn read_uncommitted_to_end(bootstrap: &str, topic: &str) -> Vec<TestRe
 /// Deletes a topic and waits until the broker does not know it any more.
 pub async fn delete_topic(bootstrap: &str, name: &str) {
     let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
-    let results = admin.delete_topics(&[name], &options).await;
+    let results = admin.delete_topics(&[name], &options()).await;
     let results = results.unwrap_or_else(|error| panic!("cannot delete topic {name} on {bootstrap}: {error}"));
     assert!(matches!(results.first(), Some(Ok(_))), "cannot delete topic {name} on {bootstrap}: {results:?}");
     let topic = name.to_owned();
@@ -174,18 +175,6 @@ pub async fn delete_topic(bootstrap: &str, name: &str) {
     .await;
 }
 
-/// Deletes what stands before these offsets, as retention does.
-pub async fn delete_records(bootstrap: &str, topic: &str, before: &[(i32, i64)]) {
-    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
-    let mut list = TopicPartitionList::new();
-    for (partition, offset) in before {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).unwrap();
-    }
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
-    let deleted = admin.delete_records(&list, &options).await;
-    deleted.unwrap_or_else(|error| panic!("cannot delete records of {topic} on {bootstrap}: {error}"));
-}
-
 /// The offset that the next record of each partition gets.
 pub async fn ends(bootstrap: &str, topic: &str) -> Vec<(i32, i64)> {
     let (config, topic) = (consumer(bootstrap, "test-kit"), topic.to_owned());
@@ -196,20 +185,6 @@ pub async fn ends(bootstrap: &str, topic: &str) -> Vec<(i32, i64)> {
         partitions(&consumer, &topic, deadline).into_iter().map(end).collect()
     })
     .await
-}
-
-/// Commits these offsets for a group without members, as an operator does by hand.
-pub async fn commit(bootstrap: &str, group: &str, topic: &str, offsets: &[(i32, i64)]) {
-    let config = consumer(bootstrap, group);
-    let mut list = TopicPartitionList::new();
-    for (partition, offset) in offsets {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).unwrap();
-    }
-    blocking(move || {
-        let consumer: BaseConsumer = config.create().unwrap();
-        consumer.commit(&list, CommitMode::Sync).unwrap();
-    })
-    .await;
 }
 
 /// What a group has committed, by partition; -1 where it has committed nothing.

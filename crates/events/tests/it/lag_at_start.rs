@@ -148,7 +148,7 @@ async fn with_error_and_nothing_committed_the_lag_is_not_known_and_readiness_say
     let (bootstrap, topic) = (rig.servers(), topic(&rig.config));
     let (partition, _) = rig.send(said("call-1", "never heard")).await;
     for of in (0..6).filter(|of| *of != partition) {
-        commit(&bootstrap, &rig.group(), &topic, of, 0).await;
+        commit(&bootstrap, &rig.group(), &topic, &[(of, 0)]).await;
     }
     let (consumer, status) = Running::begin(holding(&rig.config).build().unwrap());
     let partition_name = format!("ai-responses[{partition}]");
@@ -170,8 +170,8 @@ async fn outside_of_the_log(config: &KafkaConfig, committed: i64) {
     for _ in 0..5 {
         kafka::produce_as_of(&bootstrap, &topic, 0, b"x", chrono::Utc::now().timestamp_millis()).await;
     }
-    delete_records(&bootstrap, &topic, 0, 3).await;
-    commit(&bootstrap, &config.topic_names().group("test-group"), &topic, 0, committed).await;
+    delete_records(&bootstrap, &topic, &[(0, 3)]).await;
+    commit(&bootstrap, &config.topic_names().group("test-group"), &topic, &[(0, committed)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +180,7 @@ async fn with_error_an_offset_that_is_not_in_the_log_is_told_too() {
         let rig = rig(&["--kafka-consumer-auto-offset-reset", "error"]).await;
         outside_of_the_log(&rig.config, committed).await;
         for of in 1..6 {
-            commit(&rig.servers(), &rig.group(), &topic(&rig.config), of, 0).await;
+            commit(&rig.servers(), &rig.group(), &topic(&rig.config), &[(of, 0)]).await;
         }
         let (consumer, status) = Running::begin(holding(&rig.config).build().unwrap());
         wait_until("readiness says why", LONG, || async {

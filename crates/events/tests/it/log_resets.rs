@@ -5,7 +5,7 @@ use events::{
     consume::ConsumerStatus,
     contract::topics::{AI_RESPONSES, SYSTEM_MONITORING},
 };
-use test_kit::{broker::Broker, kafka, wait::wait_until};
+use test_kit::{broker::Broker, interventions, kafka, wait::wait_until};
 
 use crate::support::{LONG, Rig, Running, figure, said};
 
@@ -113,7 +113,7 @@ async fn offsets_that_are_committed_ahead_of_the_log_skip_nothing() {
     let rig = Rig::new().await;
     rig.create_topics().await;
     send(&rig, 0..50).await;
-    kafka::commit(
+    interventions::commit(
         &rig.servers(),
         &rig.group(),
         &rig.topic(&AI_RESPONSES),
@@ -137,7 +137,7 @@ async fn what_went_before_it_was_handled_is_told() {
     send(&rig, 30..60).await;
     let topic = rig.topic(&AI_RESPONSES);
     let ends = kafka::ends(&rig.servers(), &topic).await;
-    kafka::delete_records(&rig.servers(), &topic, &ends).await;
+    interventions::delete_records(&rig.servers(), &topic, &ends).await;
     send(&rig, 60..90).await;
     let worker = rig.consume("w").await;
     has_all_but_offsets(&rig, 60).await;
@@ -218,7 +218,7 @@ async fn where_a_person_decides_nothing_is_taken_and_readiness_says_so() {
     assert_eq!(rig.effects().await.len(), 0);
     // As a person decides.
     let from: Vec<_> = (0..6).map(|partition| (partition, 0)).collect();
-    kafka::commit(&rig.servers(), &rig.group(), &topic, &from).await;
+    interventions::commit(&rig.servers(), &rig.group(), &topic, &from).await;
     let worker = rig.consume("w").await;
     has_all(&rig, 30).await;
     assert!(worker.status.as_ref().unwrap().check().is_ok());
@@ -249,7 +249,7 @@ async fn a_group_that_begins_with_what_comes_from_now_on_misses_nothing_of_that(
     let ends = kafka::ends(&rig.servers(), &topic).await;
     send(&rig, 60..90).await;
     let before: Vec<_> = ends.iter().map(|(partition, end)| (*partition, end + 1)).collect();
-    kafka::delete_records(&rig.servers(), &topic, &before).await;
+    interventions::delete_records(&rig.servers(), &topic, &before).await;
     let worker = rig.consume("w").await;
     has_all_but_offsets(&rig, 54).await;
     worker.stop().await;

@@ -23,7 +23,7 @@ use rdkafka::{
 };
 use test_kit::{
     faulty_broker::{FaultyBroker, Unanswered},
-    interventions::OpenTransaction,
+    interventions::{self, OpenTransaction},
     kafka,
     wait::wait_until,
 };
@@ -52,7 +52,7 @@ async fn offsets_that_a_tool_commits_behind_an_open_transaction_are_trusted() {
     let (partition, offset) = rig.send(said("call-1", "behind it")).await;
     let mut ends = kafka::ends(&rig.servers(), &topic).await;
     ends[partition as usize].1 = offset + 1;
-    kafka::commit(&rig.servers(), &rig.group(), &topic, &ends).await;
+    interventions::commit(&rig.servers(), &rig.group(), &topic, &ends).await;
     let worker = rig.consume("w").await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     open.commit().await;
@@ -166,7 +166,7 @@ async fn another_log(behind: usize) {
     records.push(record(said("held", "waits")));
     records.extend((0..behind).map(|call| record(booking(&format!("call-{call}")))));
     put(&rig, 0, &records).await;
-    kafka::commit(&rig.servers(), &rig.group(), &rig.topic(&AI_RESPONSES), &[(0, 5_000)]).await;
+    interventions::commit(&rig.servers(), &rig.group(), &rig.topic(&AI_RESPONSES), &[(0, 5_000)]).await;
     let (is_open, heard) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
     let retry = RetryPolicy {
         base: Duration::from_millis(100),
