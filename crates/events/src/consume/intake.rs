@@ -168,24 +168,23 @@ impl Intake {
         }
         let hint = state.hint;
         let slot = &mut state.slots[hint];
-        let (offset, time) = (message.offset(), message.timestamp().to_millis());
-        if offset < slot.expected && !sabotage::is(Sabotage::IgnoreShorterLog) {
-            if slot.latest.contains(offset, time) {
+        let offset = message.offset();
+        if offset < slot.expected {
+            let is_again = slot.latest.contains(offset, message.timestamp().to_millis());
+            if is_again || sabotage::is(Sabotage::IgnoreShorterLog) {
                 return None;
             }
             // The client went back by itself: it was told that its offset is not in the log.
             slot.latest.0.clear();
             let _ = self.notices.send(Notice::LogReset(slot.assigned.id, LogReset::Shorter));
-        } else if offset < slot.expected {
-            return None;
         }
         let record = Record::copy(message, slot.assigned.topic, block);
         slot.awaits_log = None;
         slot.expected = offset + 1;
         if slot.latest.is_empty() {
-            slot.assigned.progress.first.store(record.offset, Ordering::Relaxed);
+            slot.assigned.progress.first.store(offset, Ordering::Relaxed);
         }
-        slot.latest.add(offset, time);
+        slot.latest.add(offset, record.timestamp_ms);
         slot.taken.0 += 1;
         slot.taken.1 += record.size();
         slot.consumed.untold += 1;
