@@ -22,7 +22,7 @@ use rdkafka::{
 };
 use uuid::Uuid;
 
-use crate::wait::INTERVAL;
+use crate::wait::{INTERVAL, wait_until};
 
 /// For what takes milliseconds unless something is broken.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ pub async fn create_topic(bootstrap: &str, name: &str, partitions: i32, config: 
     }
 }
 
-/// Gives a topic these settings, and the broker's own for all others.
+/// Gives a topic these settings, and the broker's own for all others; the broker tells them when this returns.
 pub async fn alter_topic(bootstrap: &str, name: &str, config: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
     let topic = AlterConfig::new(ResourceSpecifier::Topic(name));
@@ -97,6 +97,12 @@ pub async fn alter_topic(bootstrap: &str, name: &str, config: &[(&str, &str)]) {
     for altered in admin.alter_configs([&topic], &options()).await.unwrap() {
         altered.unwrap_or_else(|(_, code)| panic!("cannot alter topic {name} on {bootstrap}: {code}"));
     }
+    wait_until("the broker tells the topic's settings", LIMIT, || async {
+        let described = admin.describe_configs([&ResourceSpecifier::Topic(name)], &options()).await.unwrap();
+        let told = described.into_iter().next().unwrap().unwrap();
+        config.iter().all(|(key, value)| told.get(key).is_some_and(|entry| entry.value.as_deref() == Some(value)))
+    })
+    .await;
 }
 
 /// Writes one record and waits for its acknowledgement by all replicas: its partition and offset.

@@ -268,6 +268,7 @@ impl Session {
         let _stop_the_thread = stop.clone().drop_guard();
         self.status.joins();
         let engine = self.mode.engine();
+        engine.rebuild.begin();
         let (events, inbound) = unbounded_channel();
         let (commits, to_commit) = mpsc::channel();
         let context = Intake::new(

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rdkafka::{
-    ClientContext, Message as _, Offset, TopicPartitionList,
+    ClientContext, Message as _, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
@@ -218,8 +218,9 @@ impl Intake {
             if slot.is_halted {
                 continue;
             }
-            // Of a paused partition nothing is to come.
-            if slot.paused {
+            // Of a paused partition nothing is to come. What waits of the log before stands in no log that another client could
+            // have it from.
+            if slot.paused || records > 0 || uncommitted > 0 {
                 slot.awaits_log = slot.awaits_log.map(|_| Instant::now());
             } else if slot.awaits_log.take_if(|since| since.elapsed() >= DEAF).is_some() {
                 self.engine.rebuild.ask("another_log", None);
@@ -269,10 +270,7 @@ impl Intake {
     }
 
     pub(super) fn add(&self, list: &mut TopicPartitionList, frontier: &Frontier) {
-        let mut of = list.add_partition(self.name(&frontier.of), frontier.of.partition);
-        // Cannot fail for an offset that is a number.
-        let _ = of.set_offset(Offset::Offset(frontier.mark.next));
-        of.set_metadata(frontier.mark.metadata());
+        frontier.mark.add_to(list, self.name(&frontier.of), frontier.of.partition);
     }
 
     pub(super) fn tell(&self, state: &State) {

@@ -47,6 +47,24 @@ impl Found {
     }
 }
 
+/// What a client gets from an offset on.
+#[derive(Debug, Clone, Copy)]
+enum Stands {
+    /// A record at this offset, and its time in milliseconds since 1970.
+    Record(i64, Option<i64>),
+    /// The end of the log.
+    Nothing,
+}
+
+impl Stands {
+    fn time_at(self, place: i64) -> Option<i64> {
+        match self {
+            Self::Record(offset, time) if offset == place => time,
+            _ => None,
+        }
+    }
+}
+
 /// A partition by its name in Kafka, and how its log is known.
 pub(super) type Known = (String, i32, LogMark);
 
@@ -84,22 +102,28 @@ impl LogCheck {
         Ok(known.collect())
     }
 
-    /// These partitions with the offsets behind what may be read: what an open transaction has written comes from now on.
-    pub(super) fn ends(&self, partitions: &[(String, i32)]) -> Result<TopicPartitionList, KafkaError> {
+    /// These partitions where they end for who may read: what an open transaction has written comes from now on. Each with the time
+    /// of the record before, so that the log is known by it.
+    pub(super) fn ends(&self, partitions: &[(String, i32)]) -> Result<Vec<Known>, KafkaError> {
         let mark = |(topic, partition): &(String, i32)| (topic.clone(), *partition, LogMark::committed(0, ""));
-        let asked: Vec<Known> = partitions.iter().map(mark).collect();
-        let mut list = TopicPartitionList::new();
+        let mut asked: Vec<Known> = partitions.iter().map(mark).collect();
         if asked.is_empty() {
-            return Ok(list);
+            return Ok(asked);
         }
         let mut settings = self.settings.clone();
         settings.set("isolation.level", "read_committed");
         let other = Self { client: Some(settings.create_with_context(Client::default())?), settings };
-        for ((topic, partition, _), end) in asked.iter().zip(other.at(&asked, Offset::End)?) {
-            let end = end.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))?;
-            list.add_partition_offset(topic, *partition, Offset::Offset(end))?;
+        let ends = other.at(&asked, Offset::End)?;
+        for ((_, _, mark), end) in asked.iter_mut().zip(ends) {
+            mark.next = end.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))?;
         }
-        Ok(list)
+        let begins = self.at(&asked, Offset::Beginning)?;
+        let has_one = |index: &usize| begins[*index].is_some_and(|begin| begin < asked[*index].2.next);
+        let to_read: Vec<usize> = (0..asked.len()).filter(has_one).collect();
+        for (index, before) in to_read.iter().zip(self.read_before(&asked, &to_read)?) {
+            asked[*index].2.timestamp_ms = before.and_then(|before| before.time_at(asked[*index].2.next - 1));
+        }
+        Ok(asked)
     }
 
     /// The state of each log, in the order of `known`.
@@ -113,8 +137,8 @@ impl LogCheck {
         for (index, (_, _, mark)) in known.iter().enumerate() {
             let (begin, end) = (begins[index], ends[index]);
             found.push(match end {
-                Some(end) if end < mark.next => Found::Another(LogReset::Shorter),
-                _ if begin.is_some_and(|begin| begin > mark.next) => Found::Another(LogReset::Trimmed),
+                Some(end) if end < mark.empty_until => Found::Another(LogReset::Shorter),
+                _ if begin.is_some_and(|begin| begin > mark.empty_until) => Found::Another(LogReset::Trimmed),
                 _ => Found::AsItWas,
             });
             // What stands before the place is asked where there is such a record, and its time is known.
@@ -125,14 +149,25 @@ impl LogCheck {
                 to_read.push(index);
             }
         }
-        self.read_before(known, &to_read, &mut found)?;
+        for (index, before) in to_read.iter().zip(self.read_before(known, &to_read)?) {
+            let mark = known[*index].2;
+            found[*index] = match before {
+                // A later record stands there where the one that was handled is compacted away: that says nothing.
+                Some(Stands::Record(offset, time)) if offset == mark.next - 1 && time != mark.timestamp_ms => {
+                    Found::Another(LogReset::Replaced)
+                }
+                Some(_) => Found::AsItWas,
+                None => Found::Unknown,
+            };
+        }
         Ok(found)
     }
 
-    /// Compares the record before each of these places with the one that was handled. Topic by topic: the end of a partition is
-    /// told without its topic.
-    fn read_before(&self, known: &[Known], which: &[usize], found: &mut [Found]) -> Result<(), KafkaError> {
+    /// What stands before each of these places or behind that; `None` where the broker did not tell in time. Topic by topic: the end
+    /// of a partition is told without its topic.
+    fn read_before(&self, known: &[Known], which: &[usize]) -> Result<Vec<Option<Stands>>, KafkaError> {
         let client = self.client()?;
+        let mut stands = vec![None; known.len()];
         for of_topic in which.chunk_by(|one, next| known[*one].0 == known[*next].0) {
             let mut list = TopicPartitionList::new();
             for (topic, partition, mark) in of_topic.iter().map(|index| &known[*index]) {
@@ -147,21 +182,20 @@ impl LogCheck {
                         let Some(at) = open.iter().position(|index| known[*index].1 == record.partition()) else {
                             continue;
                         };
-                        let index = open.swap_remove(at);
-                        let mark = known[index].2;
-                        // A later record stands there where the one that was handled is compacted away: that says nothing.
-                        if record.offset() == mark.next - 1 && record.timestamp().to_millis() != mark.timestamp_ms {
-                            found[index] = Found::Another(LogReset::Replaced);
+                        let time = record.timestamp().to_millis();
+                        stands[open.swap_remove(at)] = Some(Stands::Record(record.offset(), time));
+                    }
+                    Some(Err(KafkaError::PartitionEOF(partition))) => {
+                        if let Some(at) = open.iter().position(|index| known[*index].1 == partition) {
+                            stands[open.swap_remove(at)] = Some(Stands::Nothing);
                         }
                     }
-                    Some(Err(KafkaError::PartitionEOF(partition))) => open.retain(|index| known[*index].1 != partition),
                     Some(Err(_)) | None => {}
                 }
             }
-            open.into_iter().for_each(|index| found[index] = Found::Unknown);
             client.unassign()?;
         }
-        Ok(())
+        Ok(which.iter().map(|index| stands[*index]).collect())
     }
 
     fn at(&self, known: &[Known], place: Offset) -> Result<Vec<Option<i64>>, KafkaError> {

@@ -92,7 +92,9 @@ impl LogWatch {
     /// Whether every partition's broker answered.
     fn look(&mut self, seen: Vec<Seen>) -> Result<bool, KafkaError> {
         let known = |(of, _, now): &Seen| {
-            let mark = self.before.of(of.id).unwrap_or(*now);
+            let mut mark = self.before.of(of.id).unwrap_or(*now);
+            // What stands behind the place may have been looked at since.
+            mark.empty_until = of.progress.empty_until(mark.next).max(mark.empty_until);
             (self.engine.topics[usize::from(of.topic)].name.clone(), of.partition, mark)
         };
         let known: Vec<Known> = seen.iter().map(known).collect();
@@ -106,7 +108,10 @@ impl LogWatch {
                 Found::Another(why) if why != LogReset::Trimmed || stands() => self.board.reset(of.id, why),
                 // It is still to be held against the earlier place.
                 Found::Unknown => {}
-                Found::Another(_) | Found::AsItWas => self.before.found_as_it_was(of.id, log, now),
+                Found::Another(_) | Found::AsItWas => {
+                    of.progress.verify();
+                    self.before.found_as_it_was(of.id, log, now);
+                }
             }
         }
         Ok(all_answered)
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
 
     fn mark(next: i64, timestamp_ms: Option<i64>) -> LogMark {
-        LogMark { next, timestamp_ms }
+        LogMark { next, timestamp_ms, empty_until: next }
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(super) struct OffsetTracker {
     /// Grows, and begins again, with each log that the partition is found to have.
     log: u8,
     committed: Option<LogMark>,
+    /// The furthest that is done in the present log, whatever of earlier ones is open: what the log is known by, not what may be
+    /// committed.
+    furthest: Option<Mark>,
     /// The lane and the ticket that was done last, for each place.
     done: Vec<(u64, Option<Ticket>)>,
     outcomes: Outcomes,
@@ -54,6 +57,7 @@ impl OffsetTracker {
             ledger: Ledger::default(),
             log: 0,
             committed: None,
+            furthest: None,
             done: vec![(0, None); WATCHED],
             outcomes: Outcomes::of(topic),
             order: Guarantee::named("order_per_key"),
@@ -78,6 +82,10 @@ impl OffsetTracker {
         let place = &mut self.done[lane.key as usize % WATCHED];
         self.order.check(place.0 != lane.key || place.1 < Some(ticket));
         *place = (lane.key, Some(ticket));
+        if self.log > 0 {
+            let mark = self.ledger.get(ticket).filter(|mark| mark.log == self.log);
+            self.furthest = [self.furthest, mark].into_iter().flatten().max_by_key(|mark| mark.offset);
+        }
         self.ledger.complete(ticket);
         self.outcomes.count(outcome);
         let progress: &Progress = &self.of.progress;
@@ -106,11 +114,31 @@ impl OffsetTracker {
     }
 
     /// Up to where it is done. A commit names the next offset to be handled. `None` while what is done stands in a log that is
-    /// gone: its offsets mean other records now.
+    /// gone, as its offsets mean other records now, and while it is not known whether the log is the one that the group left: the
+    /// commit would take the place of the mark by which another is found.
     pub(super) fn frontier(&self) -> Option<Frontier> {
-        let done = self.ledger.frontier().filter(|done| done.log == self.log)?;
+        let progress = &self.of.progress;
+        let mark =
+            self.done().map(|done| self.known_by(done)).or_else(|| self.left()).filter(|_| progress.is_verified())?;
+        Some(Frontier { of: self.of.clone(), mark })
+    }
+
+    /// Where the group left it, if nothing was done since and more is known of what stands behind it.
+    fn left(&self) -> Option<LogMark> {
+        let progress = &self.of.progress;
+        let left = progress.left().filter(|_| self.ledger.frontier().is_none())?;
+        let empty_until = progress.empty_until(left.next);
+        (empty_until > left.empty_until).then_some(LogMark { empty_until, ..left })
+    }
+
+    fn known_by(&self, done: Mark) -> LogMark {
+        let next = done.offset + 1;
         let timestamp_ms = Some(done.timestamp_ms).filter(|time| *time >= 0);
-        Some(Frontier { of: self.of.clone(), mark: LogMark { next: done.offset + 1, timestamp_ms } })
+        LogMark { next, timestamp_ms, empty_until: self.of.progress.empty_until(next) }
+    }
+
+    fn done(&self) -> Option<Mark> {
+        self.ledger.frontier().filter(|done| done.log == self.log)
     }
 
     /// The offset of a record that is not behind us.
@@ -121,7 +149,7 @@ impl OffsetTracker {
     /// What is charged from now on stands in another log.
     pub(super) fn begin_log(&mut self) {
         self.log = self.log.wrapping_add(1);
-        self.committed = None;
+        (self.committed, self.furthest) = (None, None);
         self.of.progress.begin_log();
     }
 
@@ -130,9 +158,13 @@ impl OffsetTracker {
         self.uncommitted.set(self.ledger.open() as f64);
         let oldest = self.ledger.oldest_open();
         self.of.progress.oldest_ms.store(oldest.map_or(-1, |mark| mark.timestamp_ms), Ordering::Relaxed);
+        if let Some(known) = self.done().or(self.furthest) {
+            self.of.progress.set_mark(Some(self.known_by(known)));
+        }
+        if let Some(done) = self.done() {
+            self.of.progress.next.store(done.offset + 1, Ordering::Relaxed);
+        }
         let frontier = self.frontier()?;
-        self.of.progress.next.store(frontier.mark.next, Ordering::Relaxed);
-        self.of.progress.set_mark(Some(frontier.mark));
         self.commits.check(oldest.is_none_or(|open| frontier.mark.next <= open.offset));
         if !even_if_unmoved && self.committed == Some(frontier.mark) {
             return None;

@@ -11,6 +11,8 @@ use std::{
     },
 };
 
+use rdkafka::{Offset, TopicPartitionList};
+
 /// One assignment of one partition to this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct AssignmentId(pub(super) u64);
@@ -40,21 +42,32 @@ pub(super) struct LogMark {
     pub(super) next: i64,
     /// Of the record before it, in milliseconds since 1970; `None` where it is not known.
     pub(super) timestamp_ms: Option<i64>,
+    /// Up to here nothing stands behind it that a reader gets to see: markers of transactions, records that were compacted away.
+    /// What retention takes of that was no record.
+    pub(super) empty_until: i64,
 }
 
 impl LogMark {
-    /// What is committed beside the offset.
-    pub(super) fn metadata(&self) -> String {
-        self.timestamp_ms.map(|time| format!("{TIME}{time}")).unwrap_or_default()
+    /// Adds a partition to what is committed: the offset, and beside it the time.
+    pub(super) fn add_to(&self, list: &mut TopicPartitionList, topic: &str, partition: i32) {
+        let mut of = list.add_partition(topic, partition);
+        // Cannot fail for an offset that is a number.
+        let _ = of.set_offset(Offset::Offset(self.next));
+        let time = self.timestamp_ms.map(|time| format!("{TIME}{time}"));
+        let empty = (self.empty_until > self.next).then(|| format!("{EMPTY}{}", self.empty_until));
+        of.set_metadata([time, empty].into_iter().flatten().collect::<Vec<_>>().join(" "));
     }
 
     /// What somebody else committed, such as an operator's tool, says no time.
     pub(super) fn committed(next: i64, metadata: &str) -> Self {
-        Self { next, timestamp_ms: metadata.strip_prefix(TIME).and_then(|time| time.parse().ok()) }
+        let told = |name| metadata.split(' ').find_map(|word| word.strip_prefix(name)?.parse().ok());
+        let empty_until = told(EMPTY).filter(|until| *until > next).unwrap_or(next);
+        Self { next, timestamp_ms: told(TIME), empty_until }
     }
 }
 
 const TIME: &str = "timestamp_ms=";
+const EMPTY: &str = "empty_until=";
 
 /// Why a partition is handled from another place than where it was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,18 +126,47 @@ pub(super) struct Progress {
     log: AtomicUsize,
     /// How the log was known that the group left, where that is known.
     left: OnceLock<LogMark>,
+    /// Between these offsets nothing stands that a reader gets to see; the first is the next to be handled.
+    empty: Mutex<Option<(i64, i64)>>,
+    /// It was not told whether the log is still that one.
+    is_unverified: AtomicBool,
 }
 
 impl Progress {
     /// It begins where the group left it.
     pub(super) fn goes_on(&self, left: LogMark) {
         let _ = self.left.set(left);
+        self.is_empty_behind(left.next, left.empty_until);
         self.set_mark(Some(left));
+    }
+
+    /// Whether the log is the one that the group left has to be looked at again.
+    pub(super) fn is_to_be_verified(&self) {
+        self.is_unverified.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn verify(&self) {
+        self.is_unverified.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_verified(&self) -> bool {
+        !self.is_unverified.load(Ordering::Relaxed)
     }
 
     /// What the log was known by before anything of it was handled here.
     pub(super) fn left(&self) -> Option<LogMark> {
         self.left.get().filter(|left| self.log() == 0 && left.timestamp_ms.is_some()).copied()
+    }
+
+    /// Nothing stands from `next` on that a reader gets to see, up to `until`.
+    pub(super) fn is_empty_behind(&self, next: i64, until: i64) {
+        *self.empty.lock().unwrap_or_else(PoisonError::into_inner) = Some((next, until));
+    }
+
+    /// The furthest offset of which that is known; `next` itself where nothing is.
+    pub(super) fn empty_until(&self, next: i64) -> i64 {
+        let empty = *self.empty.lock().unwrap_or_else(PoisonError::into_inner);
+        empty.filter(|(from, _)| *from == next).map_or(next, |(_, until)| until.max(next))
     }
 
     /// Whether records were taken that are not done.
@@ -143,6 +185,8 @@ impl Progress {
     /// Nothing is known any more of where it is: it has another log.
     pub(super) fn begin_log(&self) {
         self.log.fetch_add(1, Ordering::Relaxed);
+        self.verify();
+        *self.empty.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.next.store(-1, Ordering::Relaxed);
         self.set_mark(None);
     }
@@ -165,6 +209,8 @@ impl Default for Progress {
             mark: Mutex::new(None),
             log: AtomicUsize::new(0),
             left: OnceLock::new(),
+            empty: Mutex::new(None),
+            is_unverified: AtomicBool::new(false),
         }
     }
 }

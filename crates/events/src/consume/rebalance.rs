@@ -40,7 +40,7 @@ struct Asked {
     /// Those that it begins at their end.
     news: Vec<(String, i32)>,
     /// Where those end, and what was found of the logs of the known ones.
-    looked: Result<(TopicPartitionList, Vec<Found>), KafkaError>,
+    looked: Result<(Vec<Known>, Vec<Found>), KafkaError>,
 }
 
 /// Where a partition begins that comes to this worker.
@@ -48,7 +48,13 @@ struct Beginning {
     topic: String,
     partition: i32,
     mark: LogMark,
-    reset: Option<LogReset>,
+    found: Found,
+}
+
+impl Beginning {
+    fn new(((topic, partition, mark), found): (Known, Found)) -> Self {
+        Self { topic, partition, mark, found }
+    }
 }
 
 impl Intake {
@@ -105,40 +111,48 @@ impl Intake {
         partitions: &mut TopicPartitionList,
     ) -> (Vec<Beginning>, TopicPartitionList) {
         let began = Instant::now();
-        let (beginnings, ends): (Vec<Beginning>, TopicPartitionList) = loop {
+        let (mut beginnings, news): (Vec<Beginning>, Vec<Known>) = loop {
             let asked = self.ask(partitions);
             let (waited, is_lost) = (began.elapsed(), consumer.assignment_lost());
             match asked {
                 Ok(Asked { known, looked: Ok((ends, found)), .. }) => {
-                    let beginning = |((topic, partition, mark), found): (Known, Found)| Beginning {
-                        topic,
-                        partition,
-                        mark,
-                        reset: found.reset(),
-                    };
-                    break (known.into_iter().zip(found).map(beginning).collect(), ends);
+                    break (known.into_iter().zip(found).map(Beginning::new).collect(), ends);
                 }
                 Ok(Asked { known, news, looked: Err(error) })
                     if waited >= (if news.is_empty() { ASK } else { LONGEST }) || is_lost =>
                 {
-                    tracing::warn!(%error, "whether the partitions' logs are those that the group left is looked at later");
+                    tracing::warn!(
+                        %error,
+                        "whether the partitions' logs are those that the group left is looked at later; nothing of them is committed \
+                         until then"
+                    );
                     for (topic, partition) in news {
                         let _ = partitions.set_partition_offset(&topic, partition, Offset::End);
                     }
-                    let beginning = |(topic, partition, mark)| Beginning { topic, partition, mark, reset: None };
-                    break (known.into_iter().map(beginning).collect(), TopicPartitionList::new());
+                    break (
+                        known.into_iter().map(|known| Beginning::new((known, Found::Unknown))).collect(),
+                        Vec::new(),
+                    );
                 }
-                Err(error) if waited >= (if self.begins_at_the_end() { LONGEST } else { ASK }) || is_lost => {
+                // Who cannot ask what is committed cannot begin either.
+                Err(error) if waited >= LONGEST || is_lost => {
                     tracing::warn!(%error, "whether the partitions' logs are those that the group left could not be asked");
                     return (Vec::new(), TopicPartitionList::new());
                 }
                 _ => {}
             }
         };
-        for end in ends.elements() {
-            let _ = partitions.set_partition_offset(end.topic(), end.partition(), end.offset());
+        let mut ends = TopicPartitionList::new();
+        for (topic, partition, mark) in &news {
+            let _ = partitions.set_partition_offset(topic, *partition, Offset::Offset(mark.next));
+            mark.add_to(&mut ends, topic, *partition);
         }
-        for of in beginnings.iter().filter(|of| of.reset.is_some() && !self.leaves_it_to_a_person()) {
+        beginnings.extend(news.into_iter().map(|end| Beginning::new((end, Found::AsItWas))));
+        // What stands between is no record, and may be gone.
+        for of in beginnings.iter().filter(|of| of.mark.empty_until > of.mark.next) {
+            let _ = partitions.set_partition_offset(&of.topic, of.partition, Offset::Offset(of.mark.empty_until));
+        }
+        for of in beginnings.iter().filter(|of| of.found.reset().is_some() && !self.leaves_it_to_a_person()) {
             let _ = partitions.set_partition_offset(&of.topic, of.partition, Offset::Beginning);
         }
         (beginnings, ends)
@@ -215,12 +229,17 @@ impl Intake {
             let is_it = |of: &&Beginning| of.partition == partition && of.topic == element.topic();
             let mut is_halted = self.is_stuck(consumer, topic, partition);
             if let Some(beginning) = beginnings.iter().find(is_it) {
-                match beginning.reset {
-                    Some(why) => {
+                match beginning.found {
+                    Found::Another(why) => {
                         is_halted |= self.is_to_halt(consumer, (element.topic(), partition, beginning.mark.next), why);
                         resets.push(Notice::LogReset(id, why));
                     }
-                    None => assigned.progress.goes_on(beginning.mark),
+                    Found::AsItWas => assigned.progress.goes_on(beginning.mark),
+                    Found::Unknown => {
+                        assigned.progress.goes_on(beginning.mark);
+                        assigned.progress.is_to_be_verified();
+                        self.suspect();
+                    }
                 }
             }
             news.push(assigned.clone());

@@ -76,9 +76,16 @@ impl Rebuild {
         self.is_one_by_one.store(is_so, Ordering::Relaxed);
     }
 
-    /// Waits until another client is asked for.
+    /// Another client was built: what was asked for before is done.
+    pub(super) fn begin(&self) {
+        self.state().reason = None;
+    }
+
+    /// Waits until another client is asked for. Who asks twice is heard once.
     pub(super) async fn asked(&self) {
-        self.asked.notified().await;
+        while self.state().reason.is_none() {
+            self.asked.notified().await;
+        }
     }
 
     /// What the last one was asked for.

@@ -120,7 +120,7 @@ impl Watched {
             (None, None) => return self.is_not_known(),
             (own, began) => {
                 let from = own.or(began.flatten());
-                let reached = from.map(|from| from.max(self.empty_until));
+                let reached = from.map(|from| from.max(self.empty_until).max(progress.empty_until(from)));
                 let position = self.latest.position(reached, bounds, policy);
                 position.map_or(Place::Refused(from), Place::At)
             }
@@ -162,12 +162,26 @@ impl Watched {
                 self.since_ms = time;
                 offset
             }
-            Found::Nothing => self.bounds.stable,
+            Found::Nothing => {
+                self.is_empty_behind_what_is_done();
+                self.bounds.stable
+            }
             Found::Unreadable(_) | Found::Unknown => return,
         };
         (self.empty_until, self.place) = (reached, Place::At(reached));
         self.goes_on |= self.behind() == Some(0);
         self.notes_that_it_goes_on();
+    }
+
+    /// What is committed next tells so, too: retention may take what stands there.
+    fn is_empty_behind_what_is_done(&self) {
+        let progress = &self.of.progress;
+        let handled = Some(progress.next.load(Ordering::Relaxed)).filter(|next| *next >= 0);
+        if let (Some(at), Some(next)) = (self.at(), handled.or(progress.left().map(|left| left.next)))
+            && [next, progress.empty_until(next)].contains(&at)
+        {
+            progress.is_empty_behind(next, self.bounds.stable);
+        }
     }
 
     fn at(&self) -> Option<i64> {

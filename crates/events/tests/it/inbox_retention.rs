@@ -81,6 +81,11 @@ fn start(rig: &Rig, days: Option<&str>) -> (DropGuard, Ended) {
     (stop.drop_guard(), running)
 }
 
+async fn refusal(running: Ended) -> String {
+    let ended = tokio::time::timeout(LONG, running).await.expect("it is refused");
+    ended.unwrap().unwrap_err().to_string()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_are_kept_as_long_as_the_topics_can_hold_their_records() {
     let rig = Rig::new().await;
@@ -114,7 +119,7 @@ async fn a_setting_that_is_shorter_than_a_topics_retention_is_refused_at_the_sta
     claim(&rig, "do-as-said", 50).await;
     keep(&rig, &AI_RESPONSES, 60).await;
     let (_stop, running) = start(&rig, Some("14"));
-    let refused = running.await.unwrap().unwrap_err().to_string();
+    let refused = refusal(running).await;
     println!("{refused}");
     for part in
         ["INBOX_RETENTION_DAYS is 14", &rig.topic(&AI_RESPONSES), "67 days", "Unset INBOX_RETENTION_DAYS", "67 or more"]
@@ -123,7 +128,7 @@ async fn a_setting_that_is_shorter_than_a_topics_retention_is_refused_at_the_sta
     }
     keep(&rig, &AI_RESPONSES, -1).await;
     let (_stop, running) = start(&rig, Some("3650"));
-    let refused = running.await.unwrap().unwrap_err().to_string();
+    let refused = refusal(running).await;
     assert!(refused.contains("for ever (retention.ms=-1)"), "{refused}");
     assert_eq!(claims(&rig, "do-as-said").await, [50]);
 }

@@ -25,6 +25,7 @@ use test_kit::{
     faulty_broker::{FaultyBroker, Unanswered},
     interventions::{self, OpenTransaction},
     kafka,
+    raw_produce::RawRecord,
     wait::wait_until,
 };
 
@@ -34,7 +35,7 @@ use crate::{
     support::{LONG, Rig, Running, booking, figure, said},
 };
 
-async fn send(rig: &Rig, numbers: std::ops::Range<usize>) {
+pub async fn send(rig: &Rig, numbers: std::ops::Range<usize>) {
     for number in numbers {
         rig.send(said(&format!("call-{}", number % 17), &format!("number {number}"))).await;
     }
@@ -85,7 +86,7 @@ async fn a_group_that_begins_with_what_comes_from_now_on_does_so_while_the_broke
 }
 
 /// Commits what the group had, as a worker does that still has the deleted topic.
-async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>) {
+pub async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>) {
     let (servers, group, topic) = (rig.servers(), rig.group(), rig.topic(&AI_RESPONSES));
     tokio::task::spawn_blocking(move || {
         let mut config = ClientConfig::new();
@@ -134,27 +135,61 @@ async fn a_log_that_is_another_is_found_however_slow_the_first_look_was() {
     worker.stop().await;
 }
 
-struct Wait(Arc<AtomicBool>);
+/// Hears of patients once it is open, and of bookings always: how many of each.
+#[derive(Clone, Default)]
+pub struct Ears {
+    pub is_open: Arc<AtomicBool>,
+    pub patients: Arc<AtomicUsize>,
+    pub bookings: Arc<AtomicUsize>,
+}
+
+struct Wait(Ears);
 
 impl Listener for Wait {
     const NAME: &'static str = "wait";
     type Event = PatientCreationV1;
 
     async fn hear(&self, _: &Received<PatientCreationV1>) -> Result<(), HandlerError> {
-        if self.0.load(SeqCst) { Ok(()) } else { Err(HandlerError::dependency("a-peer", "is away")) }
+        if !self.0.is_open.load(SeqCst) {
+            return Err(HandlerError::dependency("a-peer", "is away"));
+        }
+        self.0.patients.fetch_add(1, SeqCst);
+        Ok(())
     }
 }
 
-struct Count(Arc<AtomicUsize>);
+struct Count(Ears);
 
 impl Listener for Count {
     const NAME: &'static str = "count";
     type Event = BookingConfirmationV1;
 
     async fn hear(&self, _: &Received<BookingConfirmationV1>) -> Result<(), HandlerError> {
-        self.0.fetch_add(1, SeqCst);
+        self.0.bookings.fetch_add(1, SeqCst);
         Ok(())
     }
+}
+
+pub async fn listen(rig: &Rig, ears: &Ears) -> Running {
+    let retry = RetryPolicy {
+        base: Duration::from_millis(100),
+        max_delay: Duration::from_millis(100),
+        ..RetryPolicy::default()
+    };
+    let consumer = Consumer::without_database(rig.config.clone(), "test-group", "test-service")
+        .listen(Wait(ears.clone()))
+        .listen(Count(ears.clone()))
+        .retry(retry)
+        .most_uncommitted(1_000)
+        .stall_limit(Duration::from_secs(8))
+        .build()
+        .unwrap();
+    Running::consumer(consumer).await
+}
+
+/// Bookings of so many calls.
+pub fn bookings(prefix: &str, count: usize) -> Vec<RawRecord> {
+    (0..count).map(|call| record(booking(&format!("{prefix}-{call}")))).collect()
 }
 
 /// A record that waits, and a new log under it that is shorter than where that stands; `behind` are done behind it.
@@ -162,34 +197,21 @@ async fn another_log(behind: usize) {
     figure("recorder", &[]);
     let rig = Rig::new().await;
     rig.create_topics().await;
-    let mut records: Vec<_> = (0..5_000).map(|call| record(booking(&format!("before-{call}")))).collect();
+    let mut records = bookings("before", 5_000);
     records.push(record(said("held", "waits")));
-    records.extend((0..behind).map(|call| record(booking(&format!("call-{call}")))));
+    records.extend(bookings("call", behind));
     put(&rig, 0, &records).await;
     interventions::commit(&rig.servers(), &rig.group(), &rig.topic(&AI_RESPONSES), &[(0, 5_000)]).await;
-    let (is_open, heard) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-    let retry = RetryPolicy {
-        base: Duration::from_millis(100),
-        max_delay: Duration::from_millis(100),
-        ..RetryPolicy::default()
-    };
-    let consumer = Consumer::without_database(rig.config.clone(), "test-group", "test-service")
-        .listen(Wait(Arc::clone(&is_open)))
-        .listen(Count(Arc::clone(&heard)))
-        .retry(retry)
-        .most_uncommitted(1_000)
-        .stall_limit(Duration::from_secs(8))
-        .build()
-        .unwrap();
-    let consumer = Running::consumer(consumer).await;
+    let ears = Ears::default();
+    let consumer = listen(&rig, &ears).await;
+    let heard = Arc::clone(&ears.bookings);
     wait_until("what is behind is done", LONG, || async { heard.load(SeqCst) >= behind.min(1_000) }).await;
     // Whoever is full is paused by then.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = heard.load(SeqCst);
     kafka::delete_topic(&rig.servers(), &rig.topic(&AI_RESPONSES)).await;
     rig.create_topics().await;
-    let anew: Vec<_> = (0..3_000).map(|call| record(booking(&format!("anew-{call}")))).collect();
-    put(&rig, 0, &anew).await;
+    put(&rig, 0, &bookings("anew", 3_000)).await;
     wait_until("it is found", LONG, || async {
         figure("kafka_consumer_log_resets_total", &[&rig.group()]).is_some_and(|count| count > 0.0)
     })
@@ -199,7 +221,7 @@ async fn another_log(behind: usize) {
     assert_eq!(told(&rig.config, &AI_RESPONSES).get(&0), Some(&3_000), "nothing of it is committed");
     let rebuilds = figure("kafka_consumer_rebuilds_total", &[&rig.group(), "another_log"]).unwrap_or_default();
     assert!(rebuilds == 0.0, "another client was built, and the first had nothing to fetch");
-    is_open.store(true, SeqCst);
+    ears.is_open.store(true, SeqCst);
     wait_until("all of it is heard", LONG, || async { heard.load(SeqCst) >= before + 3_000 }).await;
     consumer.stop().await;
 }
