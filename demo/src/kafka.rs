@@ -80,6 +80,7 @@ impl Log {
             if !seen.headers.text(correlation).is_some_and(|id| calls.iter().any(|call| call == id)) {
                 continue;
             }
+            let value = seen.json().unwrap_or_default();
             log.records.push(Record {
                 spec,
                 topic: seen.topic,
@@ -88,7 +89,7 @@ impl Log {
                 key: String::from_utf8_lossy(&seen.key.unwrap_or_default()).into_owned(),
                 headers: seen.headers,
                 // A dead letter's bytes are what they were; its headers tell all that is asked here.
-                value: serde_json::from_slice(&seen.payload).unwrap_or_default(),
+                value,
             });
         }
         Ok(log)

@@ -53,8 +53,7 @@ fn topics_of(event_types: &[String]) -> anyhow::Result<Vec<&'static TopicSpec>> 
 }
 
 fn shown(seen: &Seen) -> String {
-    let value = serde_json::from_slice(&seen.payload)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&seen.payload).into_owned()));
+    let value = seen.json().unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&seen.payload).into_owned()));
     json!({
         "topic": seen.topic,
         "partition": seen.partition,

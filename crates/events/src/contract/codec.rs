@@ -141,7 +141,8 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<DateTime<Utc>, D::Error> {
 /// The registries' wire format: a zero byte and a four-byte schema id before the JSON.
 const REGISTRY_FRAME: usize = 5;
 
-fn unframed(value: &[u8]) -> &[u8] {
+/// The JSON of a value, whether or not it is in the frame of a registry.
+pub(crate) fn unframed(value: &[u8]) -> &[u8] {
     match value {
         [0, ..] if value.len() > REGISTRY_FRAME => &value[REGISTRY_FRAME..],
         _ => value,

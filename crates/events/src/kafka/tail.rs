@@ -11,7 +11,7 @@ use rdkafka::{
 use thiserror::Error;
 
 use super::{client::Client, config::KafkaConfig};
-use crate::contract::headers::Headers;
+use crate::contract::{codec, headers::Headers};
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,16 @@ pub struct Tail {
     consumer: BaseConsumer<Client>,
     /// The end of each partition when it was opened, where there was something.
     ends: Vec<(String, i32, i64)>,
+}
+
+impl Seen {
+    /// Its value as JSON, whether or not it is in the frame of a schema registry.
+    ///
+    /// # Errors
+    /// When it is no JSON.
+    pub fn json(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::from_slice(codec::unframed(&self.payload))
+    }
 }
 
 impl std::fmt::Debug for Tail {
@@ -136,5 +146,25 @@ impl Tail {
     /// Whether everything was read that was there when it was opened.
     pub fn is_past_the_opening(&self) -> bool {
         self.ends.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_as_json_in_and_out_of_the_frame_of_a_registry() {
+        for payload in [&b"{\"event_id\": 1}"[..], b"\0\0\0\0\x0e{\"event_id\": 1}"] {
+            let seen = Seen {
+                topic: String::new(),
+                partition: 0,
+                offset: 0,
+                key: None,
+                payload: payload.to_vec(),
+                headers: Headers::default(),
+            };
+            assert_eq!(seen.json().unwrap()["event_id"], 1);
+        }
     }
 }
