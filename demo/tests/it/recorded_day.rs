@@ -8,7 +8,9 @@ use std::{
 use clap::Parser;
 use demo::{Options, outcome::Outcome, report::Progress};
 
-use crate::support::{System, patient};
+use test_kit::stack;
+
+use crate::support::{Place, System, patient};
 
 #[derive(Parser)]
 struct CommandLine {
@@ -68,6 +70,12 @@ async fn the_recorded_day_comes_out_as_expected_and_again_the_second_time() {
     let counts = third.counts.iter().filter(|count| count.expected != count.found);
     let counts: Vec<_> = counts.map(|count| (count.name.as_str(), count.expected, count.found)).collect();
     assert_eq!(counts, [("appointments booked", 45, 44)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recorded_day_comes_out_alike_with_a_schema_registry() {
+    let place = Place::new(stack::kafka()).await;
+    play_as_expected(&System::with(place, &[("SCHEMA_REGISTRY_URL", &stack::registry())]).await).await;
 }
 
 /// The same calls, with two expectations that nothing meets.

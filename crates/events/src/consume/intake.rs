@@ -182,7 +182,7 @@ impl Intake {
         slot.awaits_log = None;
         slot.expected = offset + 1;
         if slot.latest.is_empty() {
-            slot.assigned.progress.first.store(offset, Ordering::Relaxed);
+            slot.assigned.progress.takes_first(offset, record.timestamp_ms);
         }
         slot.latest.add(offset, record.timestamp_ms);
         slot.taken.0 += 1;

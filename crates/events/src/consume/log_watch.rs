@@ -49,7 +49,7 @@ impl Before {
         self.0.retain(|id, (log, _)| seen.iter().any(|(of, now, _)| of.id == *id && now == log));
         for (of, log, now) in &seen {
             // Much can be handled before this looks for the first time.
-            let known = of.progress.left().unwrap_or(*now);
+            let known = of.progress.known_first().unwrap_or(*now);
             let (_, before) = self.0.entry(of.id).or_insert((*log, known));
             // Against a place without a time hardly anything can be held: the first with one is the earlier mark.
             if before.timestamp_ms.is_none() && known.next >= before.next {
@@ -139,6 +139,17 @@ mod tests {
         assert_eq!(see(mark(3, None)), mark(3, None));
         assert_eq!(see(mark(5, Some(7))), mark(5, Some(7)));
         assert_eq!(see(mark(9, Some(8))), mark(5, Some(7)), "what is handled later may be of another log");
+    }
+
+    #[test]
+    fn a_log_is_held_against_what_was_taken_first_however_late_it_is_seen() {
+        let of = Assigned { id: Board::default().next_id(), topic: 0, partition: 0, progress: Arc::default() };
+        of.progress.takes_first(0, Some(3));
+        // Of another log already.
+        of.progress.set_mark(Some(mark(9, Some(8))));
+        let mut before = Before::default();
+        before.see(vec![of.clone()]);
+        assert_eq!(before.of(of.id), Some(mark(1, Some(3))));
     }
 
     #[test]

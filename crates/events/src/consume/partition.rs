@@ -126,6 +126,8 @@ pub(super) struct Progress {
     log: AtomicUsize,
     /// How the log was known that the group left, where that is known.
     left: OnceLock<LogMark>,
+    /// The record that was taken first of the present log.
+    taken_first: Mutex<Option<LogMark>>,
     /// Between these offsets nothing stands that a reader gets to see; the first is the next to be handled.
     empty: Mutex<Option<(i64, i64)>>,
     /// It was not told whether the log is still that one.
@@ -169,6 +171,19 @@ impl Progress {
         empty.filter(|(from, _)| *from == next).map_or(next, |(_, until)| until.max(next))
     }
 
+    /// A record was taken, the first of its log.
+    pub(super) fn takes_first(&self, offset: i64, timestamp_ms: Option<i64>) {
+        self.first.store(offset, Ordering::Relaxed);
+        let mark = LogMark { next: offset + 1, timestamp_ms, empty_until: offset + 1 };
+        *self.taken_first.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+    }
+
+    /// The earliest that is known of the present log: where the group left it, else what was taken first.
+    pub(super) fn known_first(&self) -> Option<LogMark> {
+        let taken = || *self.taken_first.lock().unwrap_or_else(PoisonError::into_inner);
+        self.left().or_else(taken).filter(|mark| mark.timestamp_ms.is_some())
+    }
+
     /// Whether records were taken that are not done.
     pub(super) fn has_in_flight(&self) -> bool {
         self.taken.load(Ordering::Relaxed) > self.records.load(Ordering::Relaxed)
@@ -209,6 +224,7 @@ impl Default for Progress {
             mark: Mutex::new(None),
             log: AtomicUsize::new(0),
             left: OnceLock::new(),
+            taken_first: Mutex::new(None),
             empty: Mutex::new(None),
             is_unverified: AtomicBool::new(false),
         }
