@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::{
     sync::Mutex,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -48,7 +48,8 @@ pub(super) async fn stop_postgres(world: &World, strike: &Strike) -> Vec<Outage>
     stopped.map(|outage| Outage { until, ..outage }).collect()
 }
 
-/// The processes keep the old password, as long as nobody tells them the new one.
+/// The processes keep the old password, as long as nobody tells them the new one. A session outlives the password that let it in, and
+/// who has one can work and is ready: so they are ended, those too that were being let in when the password changed.
 pub(super) async fn rotate_password(world: &World, strike: &Strike) -> Vec<Outage> {
     // One that starts with a password that is refused has to end.
     let began = Instant::now();
@@ -62,7 +63,13 @@ pub(super) async fn rotate_password(world: &World, strike: &Strike) -> Vec<Outag
     let postgres = world.ground.postgres.lock().await;
     let from = world.book.now();
     postgres.change_password("another").await;
-    sleep(strike.lasts).await;
+    let again_and_again = async {
+        loop {
+            postgres.end_sessions().await;
+            sleep(EVERY).await;
+        }
+    };
+    let _ = timeout(strike.lasts, again_and_again).await;
     let outages = world.processes().map(|process| world.outage(strike.fault, process, from)).collect();
     postgres.change_password(PASSWORD).await;
     outages

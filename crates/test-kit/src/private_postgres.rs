@@ -58,13 +58,18 @@ impl PrivatePostgres {
         format!("postgres://{GUARDED}:{password}@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Gives that role another password and ends its connections, as at a rotation.
+    /// Gives that role another password and ends its sessions, as at a rotation. One that is just being let in by the old password
+    /// shows up after that, and lives on until [`Self::end_sessions`].
     pub async fn change_password(&self, password: &str) {
-        self.run(format!(
-            "ALTER ROLE {GUARDED} PASSWORD '{password}';
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{GUARDED}'"
-        ))
-        .await;
+        // By itself: until this is committed the old password is good.
+        self.run(format!("ALTER ROLE {GUARDED} PASSWORD '{password}'")).await;
+        self.end_sessions().await;
+    }
+
+    /// Ends all sessions of that role, and returns when they have ended.
+    pub async fn end_sessions(&self) {
+        self.run(format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{GUARDED}'"))
+            .await;
     }
 
     async fn run(&self, sql: String) {

@@ -2,7 +2,7 @@
 //!
 //! They are noted in the task of the attempt, so that a handler says whom it asks where it asks, and needs nothing handed in.
 
-use std::{borrow::Cow, cell::RefCell, future::Future, pin::pin, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, future::Future, pin::pin, sync::Arc, thread};
 
 use super::{
     dependency::Blame,
@@ -22,6 +22,7 @@ struct Asked {
 /// The calls of one attempt, and the systems whose probe it is.
 #[derive(Default)]
 pub(super) struct Calls {
+    /// The one of which something was noted last is the last.
     calls: Vec<Call>,
     probes: Vec<Probe>,
 }
@@ -61,8 +62,9 @@ struct Away;
 ///
 /// While that system is away the call is not made, and this event waits until it is back; events that ask others go on. What
 /// fails is blamed on `name`. Only a call that is answered, be it with a refusal, proves that the system is there, so a failure
-/// counts against an event only if the system answered others meanwhile. A call in which the attempt's limit passes is one that
-/// was not answered.
+/// counts against an event only if the system answered others meanwhile. A call that is cut off, by the attempt's limit or by one
+/// that the handler puts around it, was not answered: whatever the handler then says is to be tried again waits for `name`. A limit
+/// within the call is [`HandlerError::timeout`]; what the call itself calls [`HandlerError::retry`], a collision, is nobody's outage.
 ///
 /// `name` stands for what is up or down together, and may come out of the event: the host of a webhook. Up to 256 of them are
 /// remembered at once. It is written to logs and is a label of metrics, so it must not tell of a person.
@@ -80,7 +82,9 @@ pub async fn ask<T, E: Into<HandlerError>>(
     if !begun {
         return Err(HandlerError::dependency(name, Away));
     }
+    let open = Open(&name);
     let outcome = call.await.map_err(Into::into);
+    drop(open);
     let (came_to, outcome) = match outcome {
         Ok(answer) => (CameTo::Answer, Ok(answer)),
         Err(error) => {
@@ -90,6 +94,17 @@ pub async fn ask<T, E: Into<HandlerError>>(
     };
     let _ = ASKED.try_with(|asked| asked.borrow_mut().calls.note(&name, came_to));
     outcome
+}
+
+/// A call that has begun. A panic that ends it says nothing of the system, unlike a limit that cuts it off.
+struct Open<'n>(&'n str);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = ASKED.try_with(|asked| asked.borrow_mut().calls.note(self.0, CameTo::NoWord));
+        }
+    }
 }
 
 /// What a failed call says of the system, which it is put down to unless it is nobody's outage or that of another call within.
@@ -138,10 +153,9 @@ impl Calls {
     }
 
     fn note(&mut self, name: &str, came_to: CameTo) {
-        match self.calls.iter_mut().find(|call| *call.name == *name) {
-            Some(call) => call.came_to = came_to,
-            None => self.calls.push(Call { name: name.into(), came_to }),
-        }
+        let known = self.calls.iter().position(|call| *call.name == *name);
+        let name = known.map_or_else(|| name.into(), |index| self.calls.remove(index).name);
+        self.calls.push(Call { name, came_to });
     }
 
     /// Whether the attempt named this system before it asked.
@@ -154,16 +168,15 @@ impl Calls {
         self.of(name) == Some(CameTo::Wait)
     }
 
-    /// A failure that blames nobody is put down to a system that was asked in vain, and a limit that passed to the one that was
-    /// being asked: a handler may have put the call's own error into words of its own.
+    /// A failure that blames nobody is put down to a system that was asked in vain, the last of them: a handler may have put the
+    /// call's own error into words of its own, or have cut the call off.
     pub(super) fn put_down(&self, error: HandlerError) -> HandlerError {
         let HandlerError::Retry { category, dependency: None, source } = error else {
             return error;
         };
-        let find = |came_to: CameTo| self.calls.iter().find(|call| call.came_to == came_to);
-        let hanging = find(CameTo::Nothing).filter(|_| category == Category::Timeout);
-        let in_vain = find(CameTo::Wait).or_else(|| find(CameTo::Failure)).or(hanging);
-        let dependency = in_vain.map(|call| Cow::Owned(call.name.to_string()));
+        let away = self.calls.iter().find(|call| call.came_to == CameTo::Wait);
+        let in_vain = || self.calls.iter().rfind(|call| matches!(call.came_to, CameTo::Failure | CameTo::Nothing));
+        let dependency = away.or_else(in_vain).map(|call| Cow::Owned(call.name.to_string()));
         HandlerError::Retry { category, dependency, source }
     }
 
@@ -185,13 +198,17 @@ impl Calls {
 mod tests {
     use std::{
         future::{pending, ready},
+        panic::AssertUnwindSafe,
         time::Duration,
     };
 
+    use futures::FutureExt;
     use tokio::time::timeout;
 
     use super::*;
     use crate::flow::breaker::BreakerPolicy;
+
+    const MOMENT: Duration = Duration::from_millis(1);
 
     fn gone() -> Result<(), HandlerError> {
         Err(HandlerError::dependency("inner", "it is gone"))
@@ -253,16 +270,51 @@ mod tests {
             HandlerError::retry("no customer")
         });
         assert_eq!(blamed(in_other_words).await.as_deref(), Some("a"));
-        let cut_off = Box::pin(async {
-            timeout(Duration::from_millis(1), ask("b", pending::<Result<(), HandlerError>>())).await.unwrap_err();
-            HandlerError::timeout("too long")
+        for in_the_end in [HandlerError::timeout, HandlerError::retry] as [fn(&'static str) -> HandlerError; 2] {
+            let cut_off = Box::pin(async move {
+                timeout(MOMENT, ask("b", pending::<Result<(), HandlerError>>())).await.unwrap_err();
+                in_the_end("too long")
+            });
+            assert_eq!(blamed(cut_off).await.as_deref(), Some("b"));
+        }
+        let both = Box::pin(async {
+            timeout(MOMENT, ask("a", pending::<Result<(), HandlerError>>())).await.unwrap_err();
+            ask("b", ready(gone())).await.unwrap_err();
+            HandlerError::retry("neither of them")
         });
-        assert_eq!(blamed(cut_off).await.as_deref(), Some("b"));
+        assert_eq!(blamed(both).await.as_deref(), Some("b"));
         breakers.failed("c", Blame::default(), None);
         let not_made = Box::pin(async {
             ask("c", async { panic!("it is away") as Result<(), HandlerError> }).await.unwrap_err();
             HandlerError::retry("no customer")
         });
         assert_eq!(blamed(not_made).await.as_deref(), Some("c"));
+    }
+
+    #[tokio::test]
+    async fn a_system_that_answered_in_the_end_and_one_whose_call_panicked_are_not_blamed() {
+        let breakers = Breakers::new(BreakerPolicy::default(), crate::consume::ConsumerStatus::default());
+        let blamed = async |attempt: futures::future::BoxFuture<'static, ()>| {
+            let (_, calls) = noting(&breakers, Vec::new(), AssertUnwindSafe(attempt).catch_unwind()).await;
+            calls.put_down(HandlerError::retry("a collision")).blames().map(ToString::to_string)
+        };
+        let again = Box::pin(async {
+            timeout(MOMENT, ask("a", pending::<Result<(), HandlerError>>())).await.unwrap_err();
+            ask("a", ready(Ok::<_, HandlerError>(()))).await.unwrap();
+        });
+        assert_eq!(blamed(again).await, None);
+        let within = Box::pin(async {
+            ask("a", async { panic!("no answer has this shape") as Result<(), HandlerError> }).await.unwrap()
+        });
+        assert_eq!(blamed(within).await, None);
+        let beside = Box::pin(async {
+            let broken = async { panic!("beside it") };
+            futures::join!(ask("a", pending::<Result<(), HandlerError>>()), broken).1
+        });
+        assert_eq!(blamed(beside).await, None);
+        let after = Box::pin(async {
+            timeout(MOMENT, ask("a", pending::<Result<(), HandlerError>>())).await.expect("an answer in time").unwrap();
+        });
+        assert_eq!(blamed(after).await.as_deref(), Some("a"));
     }
 }

@@ -1,11 +1,18 @@
 //! Outside systems that are asked for some events only, and several of them behind one handler.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
 
 use events::{
-    consume::{Batching, Consumer},
-    contract::topics::DEAD_LETTER_QUEUE,
-    flow::retry::{Backoff, RetryPolicy},
+    consume::{BatchHandler, Batching, Consumer, Listener, Received, ask},
+    contract::{schema::voice::PatientCreationV1, topics::DEAD_LETTER_QUEUE},
+    flow::{
+        error::HandlerError,
+        retry::{Backoff, RetryPolicy},
+    },
+    publish::Tx,
 };
 use test_kit::{kafka, proxy::Proxy, wait::wait_until};
 
@@ -172,6 +179,56 @@ async fn an_attempt_that_is_cut_off_in_a_call_is_an_outage_of_the_system_that_wa
     let limit = Duration::from_millis(500);
     an_outage_of("no limit", Away::Hangs, 3, |rig| builder(rig).handle(handler).attempt_limit(limit).build().unwrap())
         .await;
+}
+
+/// Names whom it asks, and waits for it no longer than it likes.
+struct Impatient;
+
+impl Impatient {
+    async fn ask() -> Result<(), HandlerError> {
+        let call = ask("crm.example", pending::<Result<(), HandlerError>>());
+        let in_time = tokio::time::timeout(Duration::from_millis(100), call).await;
+        in_time.unwrap_or_else(|_| Err(HandlerError::retry("the customer could not be looked up in time")))
+    }
+}
+
+impl Listener for Impatient {
+    const NAME: &'static str = "impatient";
+    type Event = PatientCreationV1;
+
+    async fn hear(&self, _: &Received<PatientCreationV1>) -> Result<(), HandlerError> {
+        Self::ask().await
+    }
+}
+
+impl BatchHandler for Impatient {
+    const NAME: &'static str = "impatient-together";
+    type Item = Received<PatientCreationV1>;
+
+    async fn apply(&self, _: &[&Self::Item], _: &mut Tx) -> Result<(), HandlerError> {
+        Self::ask().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_its_handler_cuts_off_is_an_outage_of_the_system_that_was_called() {
+    for in_batches in [false, true] {
+        let rig = Rig::new().await;
+        rig.create_topics().await;
+        let alone = Consumer::without_database(rig.config.clone(), "test-group", "test-service");
+        let consumer = if in_batches {
+            builder(&rig).handle_batches(Impatient, Batching::default()).build()
+        } else {
+            alone.listen(Impatient).retry(THREE).build()
+        };
+        let consumer = Running::consumer(consumer.unwrap()).await;
+        for number in 0..20 {
+            rig.send(said(&format!("call-{number}"), "x")).await;
+        }
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        assert_eq!(letters(&rig).await, 0, "given up, though the system hangs (in batches: {in_batches})");
+        consumer.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

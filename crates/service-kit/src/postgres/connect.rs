@@ -93,13 +93,13 @@ fn warn_if_unverified(options: &PgConnectOptions, place: &str) {
     }
 }
 
-/// Away, starting, stopping or full, as opposed to refusing us.
+/// Away, starting, stopping or full, or done with a session that was idle, as opposed to refusing us.
 pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(error) => error
-            .code()
-            .is_some_and(|code| code.starts_with("57P0") || code.starts_with("53") || code.starts_with("08")),
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| ["57P0", "53", "08", "25P03"].iter().any(|state| code.starts_with(state)))
+        }
         _ => false,
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     connect::{self, PAUSE, WAIT},
     name::checked_name,
+    session_watch,
 };
 use crate::config::DatabaseConfig;
 
@@ -90,10 +91,11 @@ pub async fn create_schema(pool: &PgPool, schema: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Applies what is missing, one process at a time. Creates the schema first.
+/// Applies what is missing, one process at a time. Creates the schema first. Says every 5 s what it waits for.
 ///
 /// # Errors
-/// A migration fails, or one that is applied differs from the one in this binary.
+/// A migration fails, one that is applied differs from the one in this binary, or what it waits for is a session that does nothing for
+/// 30 s.
 pub async fn migrate(pool: &PgPool, schema: &str, migrator: &'static Migrator, table: &str) -> anyhow::Result<()> {
     create_schema(pool, schema).await?;
     let mut own = Migrator::with_migrations(migrator.iter().cloned().collect());
@@ -101,8 +103,16 @@ pub async fn migrate(pool: &PgPool, schema: &str, migrator: &'static Migrator, t
     own.dangerous_set_table_name(qualified(schema, table)?);
     // sqlx keeps its advisory lock when a migration fails; closing the connection frees it, giving it back would not.
     let mut connection = pool.acquire().await.context("cannot migrate: no connection")?.detach();
-    let migrated = own.run_direct(None, &mut connection, false).await;
-    _ = connection.close().await;
+    let migrated = async {
+        let session = session_watch::end_with_its_client(&mut connection).await?;
+        tokio::select! {
+            migrated = own.run_direct(None, &mut connection, false) => Ok(migrated?),
+            why = session_watch::watch(pool, session, schema) => Err(why),
+        }
+    };
+    let migrated = migrated.await;
+    // Not with a farewell that nobody takes.
+    _ = tokio::time::timeout(PAUSE, connection.close()).await;
     migrated.with_context(|| format!("cannot migrate the schema {schema} (bookkeeping in {table})"))?;
     warn_if_newer(pool, schema, migrator, table).await
 }

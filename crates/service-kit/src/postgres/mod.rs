@@ -6,6 +6,7 @@
 mod connect;
 mod migrate;
 mod name;
+mod session_watch;
 
 pub use connect::{connect, ping, register_check};
 pub use migrate::{Migrations, check_migrated, create_schema, migrate, prepare};

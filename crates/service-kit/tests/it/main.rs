@@ -4,3 +4,4 @@
 
 mod idempotency;
 mod postgres;
+mod vanished;

@@ -233,6 +233,39 @@ async fn a_changed_password_ends_who_has_the_old_one() {
     sqlx::raw_sql("CREATE SCHEMA its_own").execute(&mut connection).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_being_let_in_when_the_password_changed_is_ended_with_the_others() {
+    let postgres = PrivatePostgres::start().await;
+    let url = postgres.with_password("first").await;
+    let clients: Vec<_> = (0..16)
+        .map(|_| {
+            let url = url.clone();
+            // Comes again as soon as it was ended, until it is refused, and returns its last session.
+            tokio::spawn(async move {
+                let mut last = None;
+                while let Ok(mut connection) = PgConnection::connect(&url).await {
+                    let _ = sqlx::query("SELECT 1").execute(&mut connection).await;
+                    last = Some(connection);
+                }
+                last
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    postgres.change_password("second").await;
+    let mut outlived = Vec::new();
+    for client in clients {
+        let mut session = client.await.unwrap().unwrap();
+        if sqlx::query("SELECT 1").execute(&mut session).await.is_ok() {
+            outlived.push(session);
+        }
+    }
+    postgres.end_sessions().await;
+    for mut session in outlived {
+        sqlx::query("SELECT 1").execute(&mut session).await.unwrap_err();
+    }
+}
+
 #[tokio::test]
 async fn a_private_postgres_keeps_what_was_committed_when_it_crashes() {
     let mut postgres = PrivatePostgres::start().await;

@@ -1,0 +1,133 @@
+//! Clients that vanish without a word to the server while they migrate.
+
+use std::{
+    future::pending,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use service_kit::{
+    config::DatabaseConfig,
+    postgres::{self, Migrations},
+};
+use sqlx::{Connection, Executor, PgConnection, migrate::Migrator};
+use test_kit::{postgres::TestDatabase, wait::wait_until};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+
+static SLOW: Migrator = sqlx::migrate!("tests/it/slow");
+const SETS: &[Migrations] = &[Migrations { migrator: &SLOW, table: "_migrations" }];
+const LONG: Duration = Duration::from_secs(60);
+
+/// What the way to the server forgets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Forgets {
+    /// The client hears that its connection ended.
+    TheServersSide,
+    /// Neither side hears anything.
+    BothSides,
+}
+
+/// Stands before the server. Once told, it forgets the connections that it has, and the server hears nothing of that.
+async fn forgetful(target: String, forgets: Forgets, now: Arc<AtomicBool>) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&target).await.unwrap();
+            tokio::spawn(pass(client, server, forgets, Arc::clone(&now)));
+        }
+    });
+    address
+}
+
+async fn pass(mut client: TcpStream, mut server: TcpStream, forgets: Forgets, now: Arc<AtomicBool>) {
+    let (mut up, mut down) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    while !now.load(SeqCst) {
+        tokio::select! {
+            read = client.read(&mut up) => match read {
+                Ok(count) if count > 0 => server.write_all(&up[..count]).await.unwrap(),
+                _ => return,
+            },
+            read = server.read(&mut down) => match read {
+                Ok(count) if count > 0 => client.write_all(&down[..count]).await.unwrap(),
+                _ => return,
+            },
+            () = sleep(Duration::from_millis(20)) => {}
+        }
+    }
+    let _client = (forgets == Forgets::BothSides).then_some(client);
+    pending::<()>().await;
+}
+
+async fn is_migrating(database: &TestDatabase) -> bool {
+    let running =
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')";
+    sqlx::query_scalar(running).fetch_one(database.pool()).await.unwrap()
+}
+
+async fn a_start_that_is_forgotten_while_it_migrates(forgets: Forgets) {
+    let database = TestDatabase::create().await;
+    let (before, after) = database.url().split_once('@').unwrap();
+    let (host, after) = after.split_once('/').unwrap();
+    let now = Arc::<AtomicBool>::default();
+    let way = forgetful(host.to_owned(), forgets, Arc::clone(&now)).await;
+    let url = format!("{before}@{way}/{after}");
+    let config = DatabaseConfig { url: url.into(), max_connections: 4, auto_migrate: true };
+    let start = tokio::spawn(async move { postgres::prepare(&config, "voice", SETS, "voice-ingest").await.map(drop) });
+    wait_until("it migrates", LONG, || is_migrating(&database)).await;
+    now.store(true, SeqCst);
+    sleep(Duration::from_millis(200)).await;
+    now.store(false, SeqCst);
+    timeout(LONG, start).await.expect("it begins anew").unwrap().unwrap();
+    let applied: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM voice._migrations").fetch_one(database.pool()).await.unwrap();
+    assert_eq!(applied, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_does_not_wait_for_a_session_of_its_own_that_is_left_at_the_server() {
+    a_start_that_is_forgotten_while_it_migrates(Forgets::TheServersSide).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_hears_no_more_of_its_migration_begins_anew() {
+    a_start_that_is_forgotten_while_it_migrates(Forgets::BothSides).await;
+}
+
+/// The lock that all who migrate in this database take.
+async fn take_the_lock(database: &TestDatabase) -> PgConnection {
+    use sqlx::migrate::Migrate;
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
+    connection.lock().await.unwrap();
+    connection
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_gives_up_behind_a_session_that_does_nothing_and_names_it() {
+    let database = TestDatabase::create().await;
+    let config = DatabaseConfig { url: database.url().into(), max_connections: 4, auto_migrate: true };
+    let mut holder = take_the_lock(&database).await;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
+    let start = timeout(LONG, postgres::prepare(&config, "voice", SETS, "voice-ingest")).await.expect("it ends");
+    let error = format!("{:#}", start.unwrap_err());
+    assert!(error.contains(&format!("pg_terminate_backend({pid})")), "{error}");
+    holder.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_waits_for_another_that_works_however_long_it_takes() {
+    let database = TestDatabase::create().await;
+    let config = DatabaseConfig { url: database.url().into(), max_connections: 4, auto_migrate: true };
+    let mut holder = take_the_lock(&database).await;
+    let works = tokio::spawn(async move { holder.execute("SELECT pg_sleep(40)").await.map(drop) });
+    postgres::prepare(&config, "voice", SETS, "voice-ingest").await.unwrap();
+    works.await.unwrap().unwrap();
+}
