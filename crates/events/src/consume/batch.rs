@@ -16,6 +16,7 @@ use super::{
     error_class::outdates_its_session,
     failure::Failure,
     figures::Figures,
+    identity::ClaimedBy,
     inbox,
     item::{Item, sealed::Read},
     lane::Lane,
@@ -136,7 +137,7 @@ fn read<H: BatchHandler>(engine: &Engine, record: &Record) -> Result<Loadable<H:
     let item = H::Item::read(record, topic, replay.as_ref()).map_err(Loading::Unreadable)?;
     let only = replay.as_ref().and_then(|replay| replay.handler.as_deref());
     match item.filter(|_| only.is_none_or(|name| name == H::NAME)) {
-        Some((id, item)) => Ok((id, item, replay)),
+        Some((id, item)) => Ok((ClaimedBy::of(id, record, replay.as_ref()), item, replay)),
         None => Err(replay.map_or(Loading::NotWanted, Loading::Refused)),
     }
 }
@@ -147,7 +148,7 @@ struct Items<'a, H: BatchHandler> {
 }
 
 /// An item, what it is claimed by, and who waits for its receipt.
-type Loadable<I> = (EventId, I, Option<Replay>);
+type Loadable<I> = (ClaimedBy, I, Option<Replay>);
 
 impl<H: BatchHandler> Loaded for Items<'_, H> {
     fn attempt<'b>(&'b self, which: &'b [usize]) -> BoxFuture<'b, Result<Vec<Applied>, HandlerError>> {
@@ -168,13 +169,14 @@ impl<H: BatchHandler> Loaded for Items<'_, H> {
 impl<H: BatchHandler> Items<'_, H> {
     /// All that these come to, up to their commit.
     async fn write(&self, tx: &mut Tx, items: &[&Loadable<H::Item>]) -> Result<Vec<Applied>, HandlerError> {
-        let ids: Vec<EventId> = items.iter().map(|(id, ..)| *id).collect();
+        let ids: Vec<EventId> = items.iter().flat_map(|(by, ..)| [Some(by.id), by.letter]).flatten().collect();
         let mut fresh: HashSet<EventId> = inbox::claim_all(tx, H::NAME, &ids).await?;
         let mut applied = Vec::with_capacity(items.len());
         let mut batch = Vec::with_capacity(fresh.len());
-        for (id, item, _) in items {
+        for (by, item, _) in items {
             // The second copy of an event within the batch finds its claim gone.
-            let is_fresh = fresh.remove(id);
+            let [id, letter] = [Some(by.id), by.letter].map(|id| id.is_none_or(|id| fresh.remove(&id)));
+            let is_fresh = id && letter;
             applied.push(if is_fresh { Applied::Now } else { Applied::Before });
             if is_fresh {
                 batch.push(item);

@@ -14,7 +14,7 @@ use crate::{
         codec::Opened,
         dead_letter::DeadLetter,
         envelope::timestamp,
-        event::EventId,
+        event::{Coordinates, EventId},
         headers::{self, dlq},
         replay::Replay,
     },
@@ -30,6 +30,9 @@ const MOST_HEADERS: usize = 100_000;
 /// What a header takes besides its name and its value, at least.
 const HEADER: usize = 2;
 
+/// Where its record stands.
+const OF_PLACE: [&str; 4] = [dlq::TOPIC, dlq::PARTITION, dlq::OFFSET, dlq::TIMESTAMP];
+
 /// Who gave it up.
 #[derive(Debug)]
 pub(super) struct Reporter<'a> {
@@ -42,40 +45,39 @@ pub(super) struct Reporter<'a> {
 }
 
 /// Which letter it is.
-struct Identity {
+struct Identity<'a> {
     id: String,
+    /// Where and when its record stood first, as far as that is known.
+    at: Coordinates<'a>,
     /// It was written before and has failed again in a replay.
     is_again: bool,
 }
 
-impl Identity {
+impl<'a> Identity<'a> {
     /// The same failure of the same record is the same letter, however often the record is delivered. Each handler's is its own,
     /// also where the replay of one handler's letter fails at another.
-    fn of(record: &Record, topic: &Subscribed, replay: Option<&Replay>, by: &Reporter<'_>) -> Self {
-        let derived = |topic: &str, partition: i32, offset: i64| {
-            let (partition, offset) = (partition.to_string(), offset.to_string());
-            EventId::derived(&["dead letter", by.group, by.handler, topic, &partition, &offset]).to_string()
-        };
+    fn of(record: &'a Record, topic: &'a Subscribed, replay: Option<&Replay>, by: &Reporter<'_>) -> Self {
+        let derived = |at: Coordinates<'_>| at.letter_id(by.group, by.handler).to_string();
         let original = record.headers();
+        let at = record.coordinates(topic);
         let Some(replay) = replay else {
-            let id = derived(&topic.name, record.partition, record.offset);
-            return Self { id, is_again: false };
+            return Self { id: derived(at), at, is_again: false };
         };
         let replayed = &*replay.dead_letter_id.to_string();
-        let own = original.first_place().map(|(topic, partition, offset)| derived(topic, partition, offset));
+        let first = record.first_place(replay);
         let is_again = match (original.text(dlq::HANDLER), &replay.handler) {
             // Nobody else has a letter of a record that nobody can read.
             _ if by.handler.is_empty() => true,
             (Some(handler), _) => handler == by.handler,
             (None, Some(_)) => true,
-            (None, None) => by.is_alone || own.as_deref() == Some(replayed),
+            (None, None) => by.is_alone || original.told_place().is_some_and(|told| derived(told) == replayed),
         };
-        let id = match own {
+        let id = match first {
             _ if is_again => replayed.to_owned(),
-            Some(own) => own,
+            Some(first) => derived(first),
             None => EventId::derived(&["dead letter", by.group, by.handler, replayed]).to_string(),
         };
-        Self { id, is_again }
+        Self { id, at: first.unwrap_or(at), is_again }
     }
 }
 
@@ -104,7 +106,7 @@ pub(super) fn write(
     failure: &Failure,
 ) -> Letter {
     let (original, event) = (record.headers(), event.as_ref());
-    let Identity { id, is_again } = Identity::of(record, topic, replay, by);
+    let Identity { id, at, is_again } = Identity::of(record, topic, replay, by);
     let before = |name: &str| original.text(name).filter(|_| is_again);
     let first_failed_at = before(dlq::FIRST_FAILED_AT).and_then(|time| DateTime::parse_from_rfc3339(time).ok());
     let first_failed_at = first_failed_at.map_or(failure.first_failed_at, |time| time.to_utc());
@@ -112,9 +114,9 @@ pub(super) fn write(
     let correlation = event.and_then(|event| event.metadata.correlation_id.clone());
     let ours = DeadLetter {
         id: id.clone(),
-        topic: &topic.name,
-        position: Some((record.partition, record.offset)),
-        timestamp: record.timestamp_ms.and_then(DateTime::from_timestamp_millis),
+        topic: at.topic,
+        position: Some((at.partition, at.offset)),
+        timestamp: at.timestamp_ms.and_then(DateTime::from_timestamp_millis),
         group: by.group,
         handler: by.handler,
         service: by.service,
@@ -183,6 +185,9 @@ impl Pointer {
     /// The letter, with where the whole record is.
     pub(super) fn to(self, kept_in: KeptIn, record: &Record, topic: &Subscribed) -> OutRecord {
         let Self { mut letter, omitted } = self;
+        if matches!(kept_in, KeptIn::Log) {
+            letter.headers.retain(|(name, _)| !OF_PLACE.contains(&name.as_str()));
+        }
         let mut say = |name: &str, value: String| letter.headers.push((name.to_owned(), value.into_bytes()));
         say(dlq::OMITTED, omitted);
         say(dlq::BYTES, record.size().to_string());
@@ -190,7 +195,12 @@ impl Pointer {
             KeptIn::Database => say(dlq::KEPT_IN, "dead_letter_bytes".to_owned()),
             KeptIn::Log => {
                 say(dlq::KEPT_IN, dlq::LOG.to_owned());
+                // The bytes of a replay are not where its record stood first.
                 let recorded_at = record.timestamp_ms.and_then(DateTime::from_timestamp_millis);
+                say(dlq::TOPIC, topic.name.clone());
+                say(dlq::PARTITION, record.partition.to_string());
+                say(dlq::OFFSET, record.offset.to_string());
+                say(dlq::TIMESTAMP, recorded_at.map(|at| timestamp(&at)).unwrap_or_default());
                 if let Some(until) = recorded_at
                     .and_then(|at| at.checked_add_signed(TimeDelta::from_std(topic.spec.retention).unwrap_or_default()))
                 {

@@ -9,8 +9,9 @@ use super::{
     content::{Content, Tombstone},
     error_class::outdates_its_session,
     figures::Figures,
+    identity::ClaimedBy,
     inbox,
-    memory_claims::MemoryClaims,
+    memory_claims::{Claim, MemoryClaims},
     outcome::Applied,
     receipt,
     record::Record,
@@ -237,7 +238,10 @@ impl<H: Handler> Registered for WithInbox<H> {
         Box::pin(async move {
             let opened = match content {
                 Content::Event(opened) => opened,
-                Content::Tombstone(tombstone) => return Box::pin(self.forget(tombstone, replay)).await,
+                Content::Tombstone(tombstone) => {
+                    let by = ClaimedBy::of(tombstone.id, record, replay);
+                    return Box::pin(self.forget(tombstone, by, replay)).await;
+                }
             };
             let event: Received<H::Event> = Received::read(opened, record).map_err(AttemptError::Unreadable)?;
             let plan = match H::Plan::nothing() {
@@ -249,7 +253,8 @@ impl<H: Handler> Registered for WithInbox<H> {
             let mut tx = self.outbox.begin().await?;
             tx.caused_by(event.id, event.metadata.correlation_id.as_deref());
             tx.tell_trace().await?;
-            let written = self.write(&mut tx, &event, plan, replay).await;
+            let by = ClaimedBy::of(event.id, record, replay);
+            let written = self.write(&mut tx, &event, by, plan, replay).await;
             Self::end(tx, written, replay).await
         })
     }
@@ -261,10 +266,11 @@ impl<H: Handler> WithInbox<H> {
         &self,
         tx: &mut Tx,
         event: &Received<H::Event>,
+        by: ClaimedBy,
         plan: Option<H::Plan>,
         replay: Option<&Replay>,
     ) -> Result<Applied, HandlerError> {
-        let fresh = plan.is_some() && inbox::claim(tx, H::NAME, event.id).await?;
+        let fresh = (plan.is_some() || by.letter.is_some()) && inbox::claim(tx, H::NAME, by).await?;
         let applied = match plan {
             Some(plan) if fresh => {
                 self.handler.apply(event, plan, tx).await?;
@@ -275,11 +281,16 @@ impl<H: Handler> WithInbox<H> {
         Self::settle(tx, applied, replay).await
     }
 
-    async fn forget(&self, tombstone: &Tombstone, replay: Option<&Replay>) -> Result<Applied, AttemptError> {
+    async fn forget(
+        &self,
+        tombstone: &Tombstone,
+        by: ClaimedBy,
+        replay: Option<&Replay>,
+    ) -> Result<Applied, AttemptError> {
         let mut tx = self.outbox.begin().await?;
         tx.caused_by(tombstone.id, None);
         tx.tell_trace().await?;
-        let written = self.write_tombstone(&mut tx, tombstone, replay).await;
+        let written = self.write_tombstone(&mut tx, tombstone, by, replay).await;
         Self::end(tx, written, replay).await
     }
 
@@ -287,9 +298,10 @@ impl<H: Handler> WithInbox<H> {
         &self,
         tx: &mut Tx,
         tombstone: &Tombstone,
+        by: ClaimedBy,
         replay: Option<&Replay>,
     ) -> Result<Applied, HandlerError> {
-        let applied = match inbox::claim(tx, H::NAME, tombstone.id).await? {
+        let applied = match inbox::claim(tx, H::NAME, by).await? {
             true => {
                 self.handler.tombstone(tombstone, tx).await?;
                 Applied::Now
@@ -363,15 +375,22 @@ impl<L: Listener> Registered for WithMemory<L> {
         &'a self,
         content: &'a mut Content<'_>,
         record: &'a Record,
-        _: Option<&'a Replay>,
+        replay: Option<&'a Replay>,
     ) -> BoxFuture<'a, Result<Applied, AttemptError>> {
         Box::pin(async move {
             let id = match content {
                 Content::Event(opened) => opened.event_id,
                 Content::Tombstone(tombstone) => tombstone.id,
             };
-            let Some(claim) = self.claims.claim(id) else {
-                return Ok(Applied::Before);
+            let by = ClaimedBy::of(id, record, replay);
+            let letter = by.letter.map(|letter| self.claims.claim(letter));
+            let claims = match (self.claims.claim(by.id), letter) {
+                (Some(claim), None) => (claim, None),
+                (Some(claim), Some(Some(letter))) => (claim, Some(letter)),
+                (claim, letter) => {
+                    claim.into_iter().chain(letter.flatten()).for_each(Claim::stand);
+                    return Ok(Applied::Before);
+                }
             };
             match content {
                 Content::Event(opened) => {
@@ -380,7 +399,9 @@ impl<L: Listener> Registered for WithMemory<L> {
                 }
                 Content::Tombstone(tombstone) => self.listener.tombstone(tombstone).await?,
             }
+            let (claim, letter) = claims;
             claim.stand();
+            letter.into_iter().for_each(Claim::stand);
             Ok(Applied::Now)
         })
     }

@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use sqlx::PgPool;
 
+use super::identity::ClaimedBy;
 use crate::{
     contract::event::EventId,
     publish::Tx,
@@ -13,7 +14,16 @@ use crate::{
 
 /// Claims an event for a consumer. `false` when it was claimed before; while another transaction is about to claim it,
 /// this waits for that one's end.
-pub(super) async fn claim(tx: &mut Tx, consumer: &str, event: EventId) -> Result<bool, sqlx::Error> {
+pub(super) async fn claim(tx: &mut Tx, consumer: &str, by: ClaimedBy) -> Result<bool, sqlx::Error> {
+    // Both, whatever comes of the first.
+    let is_fresh = match by.letter {
+        Some(letter) => claim_one(tx, consumer, letter).await?,
+        None => true,
+    };
+    Ok(claim_one(tx, consumer, by.id).await? && is_fresh)
+}
+
+async fn claim_one(tx: &mut Tx, consumer: &str, event: EventId) -> Result<bool, sqlx::Error> {
     let claimed = sqlx::query("INSERT INTO inbox (consumer, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(consumer)
         .bind(event.0)

@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Received,
-    content::id_of,
     record::{Record, Subscribed},
 };
 use crate::contract::{
@@ -46,7 +45,7 @@ impl<E: Event> sealed::Read for Received<E> {
         replay: Option<&Replay>,
     ) -> Result<Option<(EventId, Self)>, DecodeError> {
         let Some(value) = record.payload() else { return Ok(None) };
-        let mut opened = codec::open(topic.spec, record.coordinates(topic, replay), value)?;
+        let mut opened = codec::open(topic.spec, record.origin(topic, replay), value)?;
         if opened.event_type != E::TYPE {
             return Ok(None);
         }
@@ -55,7 +54,8 @@ impl<E: Event> sealed::Read for Received<E> {
     }
 }
 
-/// A record as it stands in Kafka, whatever it holds.
+/// A record as it stands in Kafka, whatever it holds. It is claimed by where and when it stood, also where it holds an event: one
+/// that was written twice is two records.
 #[derive(Debug, Clone)]
 pub struct Raw {
     /// The topic as the catalogue has it.
@@ -95,6 +95,6 @@ impl sealed::Read for Raw {
             payload: record.payload().map(<[u8]>::to_vec),
             headers: Headers::new(headers.collect()),
         };
-        Ok(Some((id_of(record, topic, replay), raw)))
+        Ok(Some((record.origin(topic, replay).id(), raw)))
     }
 }

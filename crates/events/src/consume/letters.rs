@@ -98,7 +98,7 @@ impl Letters {
             return Err(DecodeError::UnreadableHeaders);
         }
         let topic = &self.topics[usize::from(record.topic)];
-        codec::open(topic.spec, record.coordinates(topic, replay), record.payload().unwrap_or_default())
+        codec::open(topic.spec, record.origin(topic, replay), record.payload().unwrap_or_default())
     }
 
     /// Keeps the record as a dead letter. `by` is the handler that gave it up; none got that far with what cannot be opened.

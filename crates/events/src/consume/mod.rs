@@ -28,6 +28,7 @@ mod figures;
 mod fuzz;
 mod handler;
 mod housekeeping;
+mod identity;
 mod inbox;
 mod intake;
 mod item;

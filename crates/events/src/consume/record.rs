@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use chrono::{DateTime, Utc};
 use opentelemetry::propagation::Extractor;
 use rdkafka::{Message, message::Headers as _};
 
 use crate::contract::{
     event::Coordinates,
     headers::{self, dlq},
-    replay::Replay,
     topics::TopicSpec,
 };
 
@@ -148,13 +148,12 @@ impl Record {
         Place { topic: self.topic, partition: self.partition, offset: self.offset }
     }
 
-    /// Where it stands; of a replay, where its letter says that it stood first. An event without an id is named by its place, and is
-    /// the same event when it comes again.
-    pub(super) fn coordinates<'a>(&'a self, topic: &'a Subscribed, replay: Option<&Replay>) -> Coordinates<'a> {
+    /// Where it stands, and since when.
+    pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {
         let Self { partition, offset, timestamp_ms, .. } = *self;
-        let first = replay.and_then(|_| self.headers().first_place());
-        let (topic, partition, offset) = first.unwrap_or((&topic.name, partition, offset));
-        Coordinates { topic, partition, offset, timestamp_ms }
+        // No letter could say a time that is in no calendar.
+        let timestamp_ms = timestamp_ms.filter(|time| DateTime::from_timestamp_millis(*time).is_some());
+        Coordinates { topic: &topic.name, partition, offset, timestamp_ms }
     }
 
     fn payload_begins(&self) -> usize {
@@ -171,10 +170,16 @@ impl Record {
 pub(super) struct RecordHeaders<'a>(&'a [u8]);
 
 impl<'a> RecordHeaders<'a> {
-    /// Topic, partition and offset where the record of a dead letter stood first.
-    pub(super) fn first_place(self) -> Option<(&'a str, i32, i64)> {
+    /// Where its letter says that it stood, and since when. Anybody can write these headers.
+    pub(super) fn told_place(self) -> Option<Coordinates<'a>> {
         let number = |name: &str| self.text(name)?.parse::<i64>().ok().filter(|number| *number >= 0);
-        Some((self.text(dlq::TOPIC)?, number(dlq::PARTITION)?.try_into().ok()?, number(dlq::OFFSET)?))
+        let time = self.text(dlq::TIMESTAMP).and_then(|time| time.parse::<DateTime<Utc>>().ok());
+        Some(Coordinates {
+            topic: self.text(dlq::TOPIC)?,
+            partition: number(dlq::PARTITION)?.try_into().ok()?,
+            offset: number(dlq::OFFSET)?,
+            timestamp_ms: time.map(|time| time.timestamp_millis()),
+        })
     }
 
     /// The last value of `name` that is text; a later header of a name overrides an earlier one.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     envelope::{Envelope, Metadata},
-    event::{Coordinates, Event, EventId},
+    event::{Event, EventId, Origin},
     json::Json,
     legacy,
     mismatch::Mismatch,
@@ -31,7 +31,7 @@ use crate::flow::error::Category;
 /// An event whose type is known and whose data is not read yet.
 #[derive(Debug)]
 pub struct Opened<'a> {
-    /// Its identity; derived from where it stands when it carries none.
+    /// Its identity; derived from where and when it stood when it carries none.
     pub event_id: EventId,
     /// What it is, such as `patient.created`.
     pub event_type: Cow<'a, str>,
@@ -149,8 +149,13 @@ pub(crate) fn unframed(value: &[u8]) -> &[u8] {
     }
 }
 
-/// Reads a record's value as far as its type. `topic` is the catalogue's name for where it was found.
-pub fn open<'a>(topic: &TopicSpec, at: Coordinates<'_>, value: &'a [u8]) -> Result<Opened<'a>, DecodeError> {
+/// Reads a record's value as far as its type. `topic` is the catalogue's name for where it was found, `from` is what it has
+/// instead of an id or a time that it does not say.
+pub fn open<'a, 'o>(
+    topic: &TopicSpec,
+    from: impl Into<Origin<'o>>,
+    value: &'a [u8],
+) -> Result<Opened<'a>, DecodeError> {
     let json = unframed(value);
     // Text as a whole, and not again string by string.
     let text = str::from_utf8(json).map_err(|_| DecodeError::Shape(NoEvent::NotUtf8))?;
@@ -165,7 +170,7 @@ pub fn open<'a>(topic: &TopicSpec, at: Coordinates<'_>, value: &'a [u8]) -> Resu
             holds_nul: holds_nul(text),
         }),
         // Whoever writes `event_type` means the envelope: its own mistake says more than "no known shape".
-        Err(_) => match legacy::lift(topic, at, text) {
+        Err(_) => match legacy::lift(topic, &from.into(), text) {
             Some(lifted) => Ok(Opened {
                 event_id: lifted.event_id,
                 event_type: Cow::Owned(lifted.event_type),
@@ -255,7 +260,7 @@ mod tests {
     use super::*;
     use crate::contract::{
         envelope::MAX_METADATA,
-        event::NewEvent,
+        event::{Coordinates, NewEvent},
         schema::{conversation::UserActionV1, voice::PatientCreationV1},
         topics::{AI_RESPONSES, CONVERSATION_EVENTS},
     };

@@ -94,9 +94,62 @@ pub struct Coordinates<'a> {
 }
 
 impl Coordinates<'_> {
+    /// The identity of what has none of its own. The time belongs to it: at one place of two logs stand two records.
+    pub(crate) fn id(&self) -> EventId {
+        self.derive(&[])
+    }
+
+    /// The id of the letter that this handler of the group writes about what stands here.
+    pub(crate) fn letter_id(&self, group: &str, handler: &str) -> EventId {
+        self.derive(&["dead letter", group, handler])
+    }
+
+    fn derive(&self, before: &[&str]) -> EventId {
+        let (partition, offset) = (self.partition.to_string(), self.offset.to_string());
+        let time = self.timestamp_ms.map(|time| time.to_string());
+        let mut parts = [before, &[self.topic, &partition, &offset]].concat();
+        parts.extend(time.as_deref());
+        EventId::derived(&parts)
+    }
+}
+
+/// What a record has instead of an id or a time that it does not say.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin<'a> {
+    /// It is named by where and when it stood.
+    Place(Coordinates<'a>),
+    /// Where it stood is not known.
+    Named {
+        /// Its identity.
+        id: EventId,
+        /// As in [`Coordinates`].
+        timestamp_ms: Option<i64>,
+    },
+}
+
+impl<'a> From<Coordinates<'a>> for Origin<'a> {
+    fn from(at: Coordinates<'a>) -> Self {
+        Self::Place(at)
+    }
+}
+
+impl Origin<'_> {
+    pub(crate) fn id(&self) -> EventId {
+        match self {
+            Self::Place(at) => at.id(),
+            Self::Named { id, .. } => *id,
+        }
+    }
+
+    pub(crate) fn timestamp_ms(&self) -> Option<i64> {
+        match self {
+            Self::Place(Coordinates { timestamp_ms, .. }) | Self::Named { timestamp_ms, .. } => *timestamp_ms,
+        }
+    }
+
     /// The record's own time, 1970 where it has none: whatever it is, a redelivery has it too.
     pub(super) fn time(&self) -> DateTime<Utc> {
-        self.timestamp_ms.and_then(DateTime::from_timestamp_millis).unwrap_or_default()
+        self.timestamp_ms().and_then(DateTime::from_timestamp_millis).unwrap_or_default()
     }
 }
 

@@ -49,7 +49,8 @@ pub mod dlq {
     pub const PREFIX: &str = "dlq.";
     /// The same for the same failure of the same record.
     pub const ID: &str = "dlq.id";
-    /// The topic that the record is from.
+    /// The topic that the record is from. This, partition, offset and time are those where the record of a replay stood first, as far
+    /// as that is known.
     pub const TOPIC: &str = "dlq.topic";
     /// Its partition; -1 for what never got into a topic.
     pub const PARTITION: &str = "dlq.partition";

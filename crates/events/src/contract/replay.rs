@@ -7,12 +7,15 @@
 use std::fmt;
 
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::headers::{DEAD_LETTER_ID, OF_REPLAY, REPLAY_ID, REPLAY_SIGNATURE, TARGET_GROUP, TARGET_HANDLER};
+use super::{
+    event::EventId,
+    headers::{DEAD_LETTER_ID, OF_REPLAY, REPLAY_ID, REPLAY_SIGNATURE, TARGET_GROUP, TARGET_HANDLER},
+};
 
 /// What makes a record a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +124,13 @@ impl Replay {
         Ok(Some(replay))
     }
 
+    /// Names the record of this letter: the same in each run, and another where a different record has these headers.
+    pub(crate) fn record_id(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> EventId {
+        let mut hash = Sha256::new();
+        each_with_its_length([Some(&self.dead_letter_id.as_bytes()[..]), key, value], |bytes| hash.update(bytes));
+        EventId::derived(&["replay", &hex(&hash.finalize())])
+    }
+
     /// The headers to write, in place of any of [`OF_REPLAY`] that the record may have; signed where there is a key.
     pub fn headers(&self, carrier: &Carrier<'_>, key: Option<&ReplayKey>) -> Vec<(&'static str, String)> {
         let mut headers = vec![
@@ -169,8 +179,6 @@ impl ReplayKey {
     /// HMAC-SHA256, in hex, of letter, run, group, handler, topic, key and value: each with its length before it, so that
     /// none can pass for a part of its neighbour.
     pub fn sign(&self, replay: &Replay, carrier: &Carrier<'_>) -> String {
-        /// The length of what is not there.
-        const NONE: u64 = u64::MAX;
         let fields = [
             Some(&b"replay 1"[..]),
             Some(replay.dead_letter_id.as_bytes()),
@@ -182,12 +190,22 @@ impl ReplayKey {
             carrier.value,
         ];
         let mut mac = self.0.clone();
-        for field in fields {
-            mac.update(&field.map_or(NONE, |field| field.len() as u64).to_be_bytes());
-            mac.update(field.unwrap_or_default());
-        }
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        each_with_its_length(fields, |bytes| mac.update(bytes));
+        hex(&mac.finalize().into_bytes())
     }
+}
+
+fn each_with_its_length<const N: usize>(fields: [Option<&[u8]>; N], mut write: impl FnMut(&[u8])) {
+    /// The length of what is not there.
+    const NONE: u64 = u64::MAX;
+    for field in fields {
+        write(&field.map_or(NONE, |field| field.len() as u64).to_be_bytes());
+        write(field.unwrap_or_default());
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! Recorded examples of each are in `crates/events/schemas/legacy`.
 //!
 //! Names and forms are brought to the catalogue's, and what a shape never says gets the value that it implies. A record
-//! without an id is named by where it stands, and one without a time has the record's own, so that a redelivery is the
-//! same event. What fits no shape stays what it is and becomes a dead letter with its bytes; what fits a shape and lacks
+//! without an id is named by where and when it stood, and one without a time has the record's own, so that a redelivery is
+//! the same event. What fits no shape stays what it is and becomes a dead letter with its bytes; what fits a shape and lacks
 //! a field fails against the schema.
 
 mod assistant;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use self::said::{text, time};
 use super::{
     envelope::Metadata,
-    event::{Coordinates, EventId},
+    event::{EventId, Origin},
     topics::{self, TopicSpec},
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Lifted {
 }
 
 /// Lifts the shape that producers of this topic wrote, if the value has it.
-pub(super) fn lift(topic: &TopicSpec, at: Coordinates<'_>, json: &str) -> Option<Lifted> {
+pub(super) fn lift(topic: &TopicSpec, from: &Origin<'_>, json: &str) -> Option<Lifted> {
     let record: Map<String, Value> = serde_json::from_str(json).ok()?;
     let leads = [
         &topics::LEAD_CREATED,
@@ -57,7 +57,7 @@ pub(super) fn lift(topic: &TopicSpec, at: Coordinates<'_>, json: &str) -> Option
         envelope::read(record)
     };
     let mut said = said?;
-    let event_id = event_id(topic, at, said.id.as_ref());
+    let event_id = event_id(topic, from, said.id.as_ref());
     if topic == &topics::AI_RESPONSES {
         said.data.entry("extraction_id").or_insert_with(|| event_id.to_string().into());
     }
@@ -68,7 +68,7 @@ pub(super) fn lift(topic: &TopicSpec, at: Coordinates<'_>, json: &str) -> Option
         event_id,
         event_type: said.event_type,
         timestamp: match &said.timestamp {
-            None | Some(Value::Null) => at.time(),
+            None | Some(Value::Null) => from.time(),
             Some(written) => time(written)?,
         },
         metadata: metadata(&said.metadata, said.journey),
@@ -76,14 +76,14 @@ pub(super) fn lift(topic: &TopicSpec, at: Coordinates<'_>, json: &str) -> Option
     })
 }
 
-fn event_id(topic: &TopicSpec, at: Coordinates<'_>, written: Option<&Value>) -> EventId {
+fn event_id(topic: &TopicSpec, from: &Origin<'_>, written: Option<&Value>) -> EventId {
     match written.and_then(text) {
         Some(id) => match Uuid::parse_str(&id) {
             Ok(id) => EventId(id),
             // Not ours, and yet the producer's name for this fact.
             Err(_) => EventId::derived(&["foreign id", topic.name, &id]),
         },
-        None => EventId::derived(&[at.topic, &at.partition.to_string(), &at.offset.to_string()]),
+        None => from.id(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     contract::{
         codec::{self, DecodeError},
         envelope::timestamp,
+        event::Coordinates,
         schema,
     },
     flow::error::Category,
@@ -118,9 +119,16 @@ fn what_fits_no_shape_of_its_topic_is_refused() {
 #[test]
 fn a_redelivery_has_the_same_id_and_another_record_has_not() {
     let record = br#"{"lead_id": "lead-42", "business_id": "b", "tenant_id": "t"}"#;
-    let id = |offset| codec::open(&topics::LEAD_CREATED, Coordinates { offset, ..AT }, record).unwrap().event_id;
-    assert_eq!(id(1), id(1));
-    assert_ne!(id(1), id(2));
+    let id = |offset, timestamp_ms| {
+        let at = Coordinates { offset, timestamp_ms, ..AT };
+        codec::open(&topics::LEAD_CREATED, at, record).unwrap().event_id
+    };
+    let places = [(1, None), (1, Some(0)), (1, Some(7)), (2, None), (2, Some(7))];
+    for (offset, time) in places {
+        assert_eq!(id(offset, time), id(offset, time));
+    }
+    let ids: BTreeSet<_> = places.into_iter().map(|(offset, time)| id(offset, time)).collect();
+    assert_eq!(ids.len(), places.len(), "at one place of two logs stand two records");
 }
 
 #[test]
