@@ -125,6 +125,7 @@ pub fn print(outcome: &Outcome) {
         println!("ok: every call came out as expected");
     } else {
         println!("not ok: see what differs above");
+        println!("an earlier play that was broken off can be why: ./scripts/stack reset, then play it again");
     }
 }
 

@@ -13,6 +13,7 @@ port_of() {
 # shells and .env files hold it.
 choose_port() {
   local name=$1 preferred=$2 port expected tries=0
+  is_port "$preferred" || fail "STACK_$(shout "$name")_PORT is '$preferred'" '' 'set it to a number from 1 to 65535, or unset it'
   expected=$(port_of "$name" "$preferred")
   port=$expected
   while port_taken "$port" || port_reserved "$name" "$port"; do
@@ -22,6 +23,11 @@ choose_port() {
   done
   [ "$port" = "$expected" ] || say_part "$name" "port $expected is taken by something else, using $port"
   printf '%s\n' "$port" >"$PORT_DIR/$name"
+}
+
+is_port() {
+  case "$1" in '' | *[!0-9]* | ??????*) return 1 ;; esac
+  [ "$1" -ge 1 ] && [ "$1" -le 65535 ]
 }
 
 # Another part of this checkout may have been given the port a moment ago and not have bound it yet.

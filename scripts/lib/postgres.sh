@@ -48,7 +48,10 @@ postgres_running_pid() {
   esac
 }
 
-postgres_healthy() {
+# With the database: a start that was broken off leaves a server without it.
+postgres_healthy() { postgres_answers && postgres_has_database; }
+
+postgres_answers() {
   if [ -n "$(postgres_running_pid)" ]; then
     PG_BIN=${PG_BIN:-$(find_postgres)}
     "$PG_BIN/pg_isready" -q -t 2 -h 127.0.0.1 -p "$(postgres_port)"
@@ -99,14 +102,16 @@ launch_as_postgres() {
 }
 
 postgres_wait() {
-  wait_healthy postgres 60 postgres_healthy && postgres_create_database
+  wait_healthy postgres 60 postgres_answers || return 1
+  postgres_has_database || postgres_query "create database $POSTGRES_DATABASE"
 }
 
-postgres_create_database() {
-  local psql=("$PG_BIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$(postgres_port)" -U postgres -d postgres)
-  if [ "$("${psql[@]}" -c "select 1 from pg_database where datname = '$POSTGRES_DATABASE'")" != 1 ]; then
-    "${psql[@]}" -c "create database $POSTGRES_DATABASE"
-  fi
+postgres_has_database() {
+  [ "$(postgres_query "select 1 from pg_database where datname = '$POSTGRES_DATABASE'")" = 1 ]
+}
+
+postgres_query() {
+  "$PG_BIN/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$(postgres_port)" -U postgres -d postgres -c "$1"
 }
 
 postgres_stop() {
