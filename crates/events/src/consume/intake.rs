@@ -176,6 +176,7 @@ impl Intake {
             }
             // The client went back by itself: it was told that its offset is not in the log.
             slot.latest.0.clear();
+            self.board.suspect();
             let _ = self.notices.send(Notice::LogReset(slot.assigned.id, LogReset::Shorter));
         }
         let record = Record::copy(message, slot.assigned.topic, block);

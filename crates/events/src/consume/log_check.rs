@@ -126,8 +126,26 @@ impl LogCheck {
         Ok(asked)
     }
 
-    /// The state of each log, in the order of `known`.
+    /// The state of each log, in the order of `known`: held against its place, and then against the earlier one beside it.
     pub(super) fn look(&self, known: &[Known]) -> Result<Vec<Found>, KafkaError> {
+        let mut found = self.look_once(known)?;
+        let is_open = |index: &usize| found[*index] == Found::AsItWas && known[*index].2.anchor.is_some();
+        let with_anchor: Vec<usize> = (0..known.len()).filter(is_open).collect();
+        let anchor = |index: &usize| {
+            let (topic, partition, mark) = &known[*index];
+            (topic.clone(), *partition, mark.anchor().unwrap_or(*mark))
+        };
+        let anchors: Vec<Known> = with_anchor.iter().map(anchor).collect();
+        for (index, at_anchor) in with_anchor.into_iter().zip(self.look_once(&anchors)?) {
+            // What retention took of that was handled.
+            if at_anchor != Found::Another(LogReset::Trimmed) {
+                found[index] = at_anchor;
+            }
+        }
+        Ok(found)
+    }
+
+    fn look_once(&self, known: &[Known]) -> Result<Vec<Found>, KafkaError> {
         if known.is_empty() || sabotage::is(Sabotage::IgnoreShorterLog) {
             return Ok(vec![Found::AsItWas; known.len()]);
         }

@@ -94,6 +94,7 @@ impl LogWatch {
         let known = |(of, _, now): &Seen| {
             let mut mark = self.before.of(of.id).unwrap_or(*now);
             // What stands behind the place may have been looked at since.
+            mark.anchor = None;
             mark.empty_until = of.progress.empty_until(mark.next).max(mark.empty_until);
             (self.engine.topics[usize::from(of.topic)].name.clone(), of.partition, mark)
         };
@@ -103,13 +104,16 @@ impl LogWatch {
         let all_answered = !found.contains(&Found::Unknown);
         for (((of, log, now), (_, _, mark)), found) in seen.into_iter().zip(known).zip(found) {
             // What went behind the earlier place was handled or taken meanwhile, unless all is where it was.
-            let stands = || of.progress.mark() == Some(mark) && !of.progress.has_in_flight();
+            let stands = || of.progress.mark().is_some_and(|now| now.is_at(&mark)) && !of.progress.has_in_flight();
             match found {
                 Found::Another(why) if why != LogReset::Trimmed || stands() => self.board.reset(of.id, why),
                 // It is still to be held against the earlier place.
                 Found::Unknown => {}
                 Found::Another(_) | Found::AsItWas => {
                     of.progress.verify();
+                    if of.progress.log() == log {
+                        of.progress.is_as_it_was(now);
+                    }
                     self.before.found_as_it_was(of.id, log, now);
                 }
             }
@@ -123,7 +127,7 @@ mod tests {
     use super::*;
 
     fn mark(next: i64, timestamp_ms: Option<i64>) -> LogMark {
-        LogMark { next, timestamp_ms, empty_until: next }
+        LogMark { next, timestamp_ms, empty_until: next, anchor: None }
     }
 
     #[test]

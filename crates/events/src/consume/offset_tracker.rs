@@ -134,7 +134,8 @@ impl OffsetTracker {
     fn known_by(&self, done: Mark) -> LogMark {
         let next = done.offset + 1;
         let timestamp_ms = Some(done.timestamp_ms).filter(|time| *time >= 0);
-        LogMark { next, timestamp_ms, empty_until: self.of.progress.empty_until(next) }
+        let progress = &self.of.progress;
+        LogMark { next, timestamp_ms, empty_until: progress.empty_until(next), anchor: progress.anchor(next) }
     }
 
     fn done(&self) -> Option<Mark> {

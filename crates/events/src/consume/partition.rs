@@ -45,9 +45,23 @@ pub(super) struct LogMark {
     /// Up to here nothing stands behind it that a reader gets to see: markers of transactions, records that were compacted away.
     /// What retention takes of that was no record.
     pub(super) empty_until: i64,
+    /// An earlier place and the time of the record before it, which were known before the later one was handled: that may stand in
+    /// another log already.
+    pub(super) anchor: Option<(i64, i64)>,
 }
 
 impl LogMark {
+    /// Whether it is the same place in the same log.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        (self.next, self.timestamp_ms) == (other.next, other.timestamp_ms)
+    }
+
+    /// Its earlier place, as a mark of its own.
+    pub(super) fn anchor(&self) -> Option<Self> {
+        let (next, time) = self.anchor?;
+        Some(Self { next, timestamp_ms: Some(time), empty_until: next, anchor: None })
+    }
+
     /// Adds a partition to what is committed: the offset, and beside it the time.
     pub(super) fn add_to(&self, list: &mut TopicPartitionList, topic: &str, partition: i32) {
         let mut of = list.add_partition(topic, partition);
@@ -55,19 +69,24 @@ impl LogMark {
         let _ = of.set_offset(Offset::Offset(self.next));
         let time = self.timestamp_ms.map(|time| format!("{TIME}{time}"));
         let empty = (self.empty_until > self.next).then(|| format!("{EMPTY}{}", self.empty_until));
-        of.set_metadata([time, empty].into_iter().flatten().collect::<Vec<_>>().join(" "));
+        let anchor = self.anchor.map(|(next, time)| format!("{ANCHOR}{next}@{time}"));
+        of.set_metadata([time, empty, anchor].into_iter().flatten().collect::<Vec<_>>().join(" "));
     }
 
     /// What somebody else committed, such as an operator's tool, says no time.
     pub(super) fn committed(next: i64, metadata: &str) -> Self {
-        let told = |name| metadata.split(' ').find_map(|word| word.strip_prefix(name)?.parse().ok());
+        let word = |name| metadata.split(' ').find_map(|word| word.strip_prefix(name));
+        let told = |name| word(name)?.parse().ok();
         let empty_until = told(EMPTY).filter(|until| *until > next).unwrap_or(next);
-        Self { next, timestamp_ms: told(TIME), empty_until }
+        let anchor = word(ANCHOR).and_then(|anchor| anchor.split_once('@'));
+        let anchor = anchor.and_then(|(next, time)| Some((next.parse().ok()?, time.parse().ok()?)));
+        Self { next, timestamp_ms: told(TIME), empty_until, anchor }
     }
 }
 
 const TIME: &str = "timestamp_ms=";
 const EMPTY: &str = "empty_until=";
+const ANCHOR: &str = "anchor=";
 
 /// Why a partition is handled from another place than where it was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +147,8 @@ pub(super) struct Progress {
     left: OnceLock<LogMark>,
     /// The record that was taken first of the present log.
     taken_first: Mutex<Option<LogMark>>,
+    /// By what the present log was found to be what it was, the last time that was looked at.
+    looked_at: Mutex<Option<LogMark>>,
     /// Between these offsets nothing stands that a reader gets to see; the first is the next to be handled.
     empty: Mutex<Option<(i64, i64)>>,
     /// It was not told whether the log is still that one.
@@ -174,8 +195,21 @@ impl Progress {
     /// A record was taken, the first of its log.
     pub(super) fn takes_first(&self, offset: i64, timestamp_ms: Option<i64>) {
         self.first.store(offset, Ordering::Relaxed);
-        let mark = LogMark { next: offset + 1, timestamp_ms, empty_until: offset + 1 };
+        let mark = LogMark { next: offset + 1, timestamp_ms, empty_until: offset + 1, anchor: None };
+        *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.taken_first.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+    }
+
+    /// The present log was held against an earlier mark; this one is of the same.
+    pub(super) fn is_as_it_was(&self, mark: LogMark) {
+        *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+    }
+
+    /// What is committed beside a place: the latest that is known for sure to be of the log that was handled.
+    pub(super) fn anchor(&self, next: i64) -> Option<(i64, i64)> {
+        let looked_at = *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mark = looked_at.filter(|mark| mark.timestamp_ms.is_some()).or_else(|| self.known_first())?;
+        Some((mark.next, mark.timestamp_ms?)).filter(|(place, _)| *place != next)
     }
 
     /// The earliest that is known of the present log: where the group left it, else what was taken first.
@@ -225,6 +259,7 @@ impl Default for Progress {
             log: AtomicUsize::new(0),
             left: OnceLock::new(),
             taken_first: Mutex::new(None),
+            looked_at: Mutex::new(None),
             empty: Mutex::new(None),
             is_unverified: AtomicBool::new(false),
         }
@@ -282,5 +317,31 @@ impl Board {
 
     pub(super) fn take_resets(&self) -> Vec<(AssignmentId, LogReset)> {
         mem::take(&mut *self.0.reset.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_read_as_it_was_committed() {
+        let bare = LogMark { next: 7, timestamp_ms: None, empty_until: 7, anchor: None };
+        for mark in [
+            bare,
+            LogMark { timestamp_ms: Some(1_700_000_000_000), ..bare },
+            LogMark { timestamp_ms: Some(3), empty_until: 9, ..bare },
+            LogMark { timestamp_ms: Some(3), empty_until: 9, anchor: Some((5, 2)), ..bare },
+            LogMark { anchor: Some((5, 2)), ..bare },
+        ] {
+            let mut list = TopicPartitionList::new();
+            mark.add_to(&mut list, "topic", 3);
+            let committed = list.find_partition("topic", 3).unwrap();
+            assert_eq!(committed.offset(), Offset::Offset(7));
+            assert_eq!(LogMark::committed(7, committed.metadata()), mark);
+        }
+        for foreign in ["", "by hand", "timestamp_ms=x anchor=5 empty_until=3"] {
+            assert_eq!(LogMark::committed(7, foreign), bare, "{foreign}");
+        }
     }
 }

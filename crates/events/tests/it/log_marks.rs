@@ -117,7 +117,7 @@ async fn a_mark_outlives_a_worker_whose_look_was_not_answered() {
     let left = rig.committed().await;
     make_anew(&rig).await;
     send(&rig, 30..130).await;
-    commit_again(&rig, left).await;
+    commit_again(&rig, left, "timestamp_ms=1").await;
     broker.leave_unanswered(&[Unanswered::ListOffsets]);
     let (worker, status) = Running::begin(rig.builder("w").build().unwrap());
     wait_until("it has its partitions", LONG, || async { status.partitions() == 6 }).await;
@@ -130,6 +130,29 @@ async fn a_mark_outlives_a_worker_whose_look_was_not_answered() {
     rig.wait_for_effects(130).await;
     worker.stop().await;
     assert_eq!(rig.effects().await.len(), 130);
+}
+
+/// A worker went on at its old place in another log, and was ended before that was looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_held_against_what_was_known_before_its_last_commit() {
+    figure("recorder", &[]);
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    send(&rig, 0..100).await;
+    let topic = rig.topic(&AI_RESPONSES);
+    let half: Vec<_> = kafka::ends(&rig.servers(), &topic).await.into_iter().map(|(of, end)| (of, end / 2)).collect();
+    commit_again(&rig, half, "anchor=1@1").await;
+    let worker = rig.consume("w").await;
+    rig.wait_for_effects(100).await;
+    rig.wait_until_committed().await;
+    worker.stop().await;
+    assert!(is_found(&rig, 1.0));
+    // What is committed now is known by its own log.
+    let worker = rig.consume("w").await;
+    send(&rig, 100..110).await;
+    rig.wait_for_effects(110).await;
+    worker.stop().await;
+    assert!(!is_found(&rig, 7.0), "each partition was begun anew once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -85,8 +85,8 @@ async fn a_group_that_begins_with_what_comes_from_now_on_does_so_while_the_broke
     assert_eq!(effects, 0);
 }
 
-/// Commits what the group had, as a worker does that still has the deleted topic.
-pub async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>) {
+/// Commits what the group had, as a worker does that still has the deleted topic, with what the log was known by.
+pub async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>, known_by: &'static str) {
     let (servers, group, topic) = (rig.servers(), rig.group(), rig.topic(&AI_RESPONSES));
     tokio::task::spawn_blocking(move || {
         let mut config = ClientConfig::new();
@@ -96,7 +96,7 @@ pub async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>) {
         for (partition, offset) in offsets.into_iter().filter(|(_, offset)| *offset > 0) {
             let mut of = list.add_partition(&topic, partition);
             of.set_offset(Offset::Offset(offset)).unwrap();
-            of.set_metadata("timestamp_ms=1");
+            of.set_metadata(known_by);
         }
         client.commit(&list, CommitMode::Sync).unwrap();
     })
@@ -120,7 +120,7 @@ async fn a_log_that_is_another_is_found_however_slow_the_first_look_was() {
     kafka::delete_topic(&rig.servers(), &topic).await;
     rig.create_topics().await;
     send(&rig, 30..130).await;
-    commit_again(&rig, left).await;
+    commit_again(&rig, left, "timestamp_ms=1").await;
     broker.leave_unanswered(&[Unanswered::ListOffsets]);
     let (worker, status) = Running::begin(rig.builder("w").build().unwrap());
     wait_until("it has its partitions", LONG, || async { status.partitions() == 6 }).await;
