@@ -16,9 +16,19 @@ const PHONE: &str = "555-7351-7352";
 const BIRTH: &str = "11/23/1947";
 const TALK: &str = "schmerzhafte Weisheitszahnwurzel";
 
-/// Each of them, and every form that the service may have given it.
-const CANARIES: [&str; 9] =
-    ["Kunigunde", "Xanthippe", "kanarienvogel", "7351", "7352", BIRTH, "1947-11-23", "1947", "Weisheitszahnwurzel"];
+/// Each of them, and every form that the service may have given it. Fewer digits stand in times and ids by chance.
+const CANARIES: [&str; 10] = [
+    "Kunigunde",
+    "Xanthippe",
+    "kanarienvogel",
+    "7351-7352",
+    "73517352",
+    "7351 7352",
+    BIRTH,
+    "1947-11-23",
+    "1947-11-32",
+    "Weisheitszahnwurzel",
+];
 
 fn check(place: &str, text: &str) {
     let text = text.to_lowercase();
