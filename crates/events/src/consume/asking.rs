@@ -2,7 +2,7 @@
 //!
 //! They are noted in the task of the attempt, so that a handler says whom it asks where it asks, and needs nothing handed in.
 
-use std::{borrow::Cow, cell::RefCell, future::Future, pin::pin, sync::Arc, thread};
+use std::{borrow::Cow, cell::RefCell, future::Future, mem, sync::Arc, thread};
 
 use super::{
     dependency::Blame,
@@ -126,13 +126,18 @@ fn put_down(name: &str, error: HandlerError) -> (CameTo, HandlerError) {
     }
 }
 
-/// Runs an attempt and notes its calls.
-pub(super) async fn noting<F: Future>(breakers: &Arc<Breakers>, probes: Vec<Probe>, attempt: F) -> (F::Output, Calls) {
-    let asked = Asked { breakers: Arc::clone(breakers), calls: Calls { calls: Vec::new(), probes } };
-    let mut attempt = pin!(ASKED.scope(RefCell::new(asked), attempt));
-    let outcome = attempt.as_mut().await;
-    let calls = attempt.take_value().map(|asked| asked.into_inner().calls);
-    (outcome, calls.unwrap_or_default())
+/// Runs what makes attempts one after the other, so that the calls of each can be noted. Entered once for many of them: with a
+/// scope for each, the moves into it and the shared count were felt by a handler that does nothing.
+pub(super) fn scope<F: Future>(breakers: &Arc<Breakers>, attempts: F) -> impl Future<Output = F::Output> + use<F> {
+    let asked = Asked { breakers: Arc::clone(breakers), calls: Calls::default() };
+    ASKED.scope(RefCell::new(asked), attempts)
+}
+
+/// Runs an attempt and notes its calls; within a [`scope`].
+pub(super) async fn noting<F: Future>(probes: Vec<Probe>, attempt: F) -> (F::Output, Calls) {
+    ASKED.with(|asked| asked.borrow_mut().calls.probes = probes);
+    let outcome = attempt.await;
+    (outcome, ASKED.with(|asked| mem::take(&mut asked.borrow_mut().calls)))
 }
 
 impl Asked {
@@ -214,6 +219,10 @@ mod tests {
         Err(HandlerError::dependency("inner", "it is gone"))
     }
 
+    async fn noted<F: Future>(breakers: &Arc<Breakers>, attempt: F) -> (F::Output, Calls) {
+        scope(breakers, noting(Vec::new(), attempt)).await
+    }
+
     /// What an attempt with one call comes to, and whether the system counts as away after it.
     async fn outcome(call: impl Future<Output = Result<(), HandlerError>>, was_away: bool) -> (HandlerError, bool) {
         let policy = BreakerPolicy { failures: 1, first_probe: Duration::ZERO, ..BreakerPolicy::default() };
@@ -221,7 +230,7 @@ mod tests {
         if was_away {
             breakers.failed("a", Blame::default(), None);
         }
-        let (outcome, calls) = noting(&breakers, Vec::new(), ask("a", call)).await;
+        let (outcome, calls) = noted(&breakers, ask("a", call)).await;
         let error = calls.put_down(outcome.unwrap_err());
         calls.tell(&breakers, None);
         drop(calls);
@@ -262,7 +271,7 @@ mod tests {
             crate::consume::ConsumerStatus::default(),
         );
         let blamed = async |attempt: futures::future::BoxFuture<'static, HandlerError>| {
-            let (error, calls) = noting(&breakers, Vec::new(), attempt).await;
+            let (error, calls) = noted(&breakers, attempt).await;
             calls.put_down(error).blames().map(ToString::to_string)
         };
         let in_other_words = Box::pin(async {
@@ -295,7 +304,7 @@ mod tests {
     async fn a_system_that_answered_in_the_end_and_one_whose_call_panicked_are_not_blamed() {
         let breakers = Breakers::new(BreakerPolicy::default(), crate::consume::ConsumerStatus::default());
         let blamed = async |attempt: futures::future::BoxFuture<'static, ()>| {
-            let (_, calls) = noting(&breakers, Vec::new(), AssertUnwindSafe(attempt).catch_unwind()).await;
+            let (_, calls) = noted(&breakers, AssertUnwindSafe(attempt).catch_unwind()).await;
             calls.put_down(HandlerError::retry("a collision")).blames().map(ToString::to_string)
         };
         let again = Box::pin(async {

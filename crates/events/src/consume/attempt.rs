@@ -145,7 +145,7 @@ impl Engine {
         let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
         let attempt = AssertUnwindSafe(handler.attempt(content, &work.record, replay)).catch_unwind();
         let attempt = stopwatch.time(index, self.attempt_limit, attempt);
-        let ((outcome, took), calls) = asking::noting(&self.breakers, probes, attempt).instrument(span.clone()).await;
+        let ((outcome, took), calls) = asking::noting(probes, attempt).instrument(span.clone()).await;
         let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(HandlerError::retry("the handler panicked").into()),

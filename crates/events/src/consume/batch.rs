@@ -326,7 +326,7 @@ impl Run<'_> {
         let began = Instant::now();
         let span = self.span(&which);
         let attempt = AssertUnwindSafe(loaded.attempt(&which)).catch_unwind();
-        let attempt = asking::noting(&engine.breakers, probes, timeout(engine.attempt_limit, attempt));
+        let attempt = asking::noting(probes, timeout(engine.attempt_limit, attempt));
         let (outcome, calls) = attempt.instrument(span.clone()).await;
         let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
+    asking,
     attempt::Engine,
     batch::Batches,
     lane::Lane,
@@ -33,7 +34,8 @@ impl Chunk {
 
     /// Runs all of it.
     pub(super) fn run(mut self, engine: Arc<Engine>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
+        let breakers = Arc::clone(&engine.breakers);
+        let attempts = async move {
             self.reports.reserve(self.rest.len());
             let mut stopwatch = Stopwatch::of(&engine.handlers);
             while let Some((lane, work)) = self.rest.pop_front() {
@@ -50,13 +52,15 @@ impl Chunk {
                 };
                 self.settle(lane, work, verdict);
             }
-        })
+        };
+        Box::pin(asking::scope(&breakers, attempts))
     }
 
     /// Runs all of it together.
     pub(super) async fn run_together(mut self, batches: Arc<Batches>) {
         self.is_batch = true;
-        let verdicts = batches.handle(self.rest.make_contiguous()).await;
+        let breakers = &batches.engine.breakers;
+        let verdicts = asking::scope(breakers, batches.handle(self.rest.make_contiguous())).await;
         let mut verdicts = verdicts.into_iter();
         while let Some(verdict) = verdicts.next()
             && let Some((lane, work)) = self.rest.pop_front()

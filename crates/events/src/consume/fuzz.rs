@@ -25,7 +25,7 @@ use rdkafka::{
 use serde_json::Value;
 
 use super::{
-    Consumer, Listener, Received,
+    Consumer, Listener, Received, asking,
     attempt::Engine,
     consumer::Session,
     outcome::Verdict,
@@ -319,7 +319,11 @@ async fn whatever_bytes_a_record_has_it_comes_to_an_end_and_nothing_of_it_is_tol
             async move {
                 let work = Work { ticket: Ticket(n as u64), record, tries: None };
                 let mut stopwatch = Stopwatch::of(&engine.handlers);
-                let verdict = AssertUnwindSafe(engine.handle(&work, &mut stopwatch)).catch_unwind().await;
+                let verdict = asking::scope(
+                    &engine.breakers,
+                    AssertUnwindSafe(engine.handle(&work, &mut stopwatch)).catch_unwind(),
+                )
+                .await;
                 assert!(
                     matches!(verdict, Ok(Verdict::Done(_))),
                     "{verdict:?} of {message:?}; again with FUZZ_SEED={seed}"

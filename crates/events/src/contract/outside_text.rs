@@ -14,7 +14,9 @@ const CUT: char = '…';
 ///
 /// The same text always gives the same, and what it gives is not changed by it again.
 pub(super) fn plain(text: &str, bytes: usize) -> Cow<'_, str> {
-    if text.len() <= bytes && !text.chars().any(char::is_control) {
+    // Nearly every text is of printable ASCII alone, which is seen without looking at its characters.
+    let is_plain = || text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.chars().any(char::is_control);
+    if text.len() <= bytes && is_plain() {
         return Cow::Borrowed(text);
     }
     let mut plain = String::with_capacity(text.len().min(bytes));

@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::Headers as _,
 };
 use thiserror::Error;
 
-use super::{client::Client, config::KafkaConfig};
+use super::{
+    blame::{Blame, blame},
+    client::Client,
+    config::KafkaConfig,
+};
 use crate::contract::{codec, headers::Headers};
 
 /// Where to begin.
@@ -74,6 +78,7 @@ impl std::fmt::Debug for Tail {
 }
 
 const LIMIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 
 impl Tail {
     /// Opens topics by their names in Kafka.
@@ -94,13 +99,14 @@ impl Tail {
         let mut list = TopicPartitionList::new();
         let mut ends = Vec::new();
         for topic in topics {
-            let metadata = consumer.fetch_metadata(Some(topic), LIMIT).map_err(away)?;
+            let metadata = patiently(|| consumer.fetch_metadata(Some(topic), LIMIT)).map_err(away)?;
             let partitions = metadata.topics().first().map(|topic| topic.partitions()).unwrap_or_default();
             if partitions.is_empty() {
                 return Err(TailError::NoTopic(topic.clone()));
             }
             for partition in partitions {
-                let (low, high) = consumer.fetch_watermarks(topic, partition.id(), LIMIT).map_err(away)?;
+                let watermarks = patiently(|| consumer.fetch_watermarks(topic, partition.id(), LIMIT));
+                let (low, high) = watermarks.map_err(away)?;
                 let begin = if from == From::Beginning { low } else { high };
                 list.add_partition_offset(topic, partition.id(), Offset::Offset(begin)).map_err(Box::new)?;
                 if begin < high {
@@ -149,9 +155,66 @@ impl Tail {
     }
 }
 
+/// Asks again, for [`LIMIT`] in all, where the answer is one that passes by itself: a partition has no leader for a moment
+/// when its topic is new or a broker has just come back, and a broker may not have heard of a topic that another names.
+fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+    let passes = |code| blame(code) == Blame::Outage || code == RDKafkaErrorCode::UnknownTopicOrPartition;
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match ask() {
+            Err(error) if error.rdkafka_error_code().is_some_and(passes) && Instant::now() < deadline => {
+                std::thread::sleep(PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use rdkafka::{
+        mocking::MockCluster,
+        types::{RDKafkaApiKey, RDKafkaRespErr},
+    };
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        kafka: KafkaConfig,
+    }
+
+    fn at(cluster: &MockCluster<'_, impl rdkafka::client::ClientContext>) -> KafkaConfig {
+        Cli::parse_from(["test", "--kafka-bootstrap-servers", &cluster.bootstrap_servers()]).kafka
+    }
+
+    #[test]
+    fn a_topic_whose_leader_is_not_there_yet_is_waited_for() {
+        use RDKafkaRespErr as Code;
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("new", 2, 1).unwrap();
+        let config = at(&cluster);
+        let moving = [
+            Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+            Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+            Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+        ];
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &moving);
+        let tail = Tail::open(&config, "test", &["new".to_owned()], From::Beginning).unwrap();
+        assert!(tail.is_past_the_opening());
+    }
+
+    #[test]
+    fn what_does_not_pass_by_itself_is_told_at_once() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("new", 1, 1).unwrap();
+        let denied = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED];
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &denied);
+        let config = at(&cluster);
+        assert!(Tail::open(&config, "test", &["new".to_owned()], From::Beginning).is_err());
+    }
 
     #[test]
     fn a_value_is_shown_as_json_in_and_out_of_the_frame_of_a_registry() {
