@@ -145,6 +145,7 @@ fn the_check_sees_circles_and_nothing_else() {
         "#[cfg(test)]\nmod tests { use super::super::a::A; }\n#[cfg(test)] use super::a::A;",
         "mod a { pub struct A; } use self::a::A; mod other { use super::a::A; }",
         "use serde::a::A; const A: &str = r#\"super::a::A\"#; fn f<'a>(a: &'a str) {}",
+        "fn f<'a>(a: &'a A) -> impl Sized + use<'a> { let b = 1; { b; } a }",
     ] {
         assert_eq!(circle(&[("w/a.rs", "use super::b::B;"), ("w/b.rs", harmless)]), [""; 0], "{harmless}");
     }

@@ -106,6 +106,7 @@ impl Reader {
                     }
                     continue;
                 }
+                "use" if self.token(1) == "<" => self.at += 1, // what an `impl Trait` borrows
                 "use" if is_test => self.skip("use", ";"),
                 "use" => {
                     self.at += 1;
@@ -185,7 +186,7 @@ impl Reader {
             match self.token(0) {
                 "{" => {
                     self.at += 1;
-                    while self.token(0) != "}" && self.at < self.tokens.len() {
+                    while !matches!(self.token(0), "}" | ";" | "") {
                         self.tree(&path, is_public);
                         if self.token(0) == "," {
                             self.at += 1;
