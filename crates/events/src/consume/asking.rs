@@ -135,7 +135,9 @@ pub(super) fn scope<F: Future>(breakers: &Arc<Breakers>, attempts: F) -> impl Fu
 
 /// Runs an attempt and notes its calls; within a [`scope`].
 pub(super) async fn noting<F: Future>(probes: Vec<Probe>, attempt: F) -> (F::Output, Calls) {
-    ASKED.with(|asked| asked.borrow_mut().calls.probes = probes);
+    if !probes.is_empty() {
+        ASKED.with(|asked| asked.borrow_mut().calls.probes = probes);
+    }
     let outcome = attempt.await;
     (outcome, ASKED.with(|asked| mem::take(&mut asked.borrow_mut().calls)))
 }

@@ -1,7 +1,7 @@
 //! One record: every handler that wants it, each tried, made to wait and given up by its policy. What has to wait is handed
 //! back, so that nothing is held meanwhile but its key.
 
-use std::{mem, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{mem, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use futures::FutureExt;
@@ -144,8 +144,15 @@ impl Engine {
         let handler = &*placed.handler;
         let span = if trace::is_on() { self.span(handler.name(), &work.record) } else { Span::none() };
         let attempt = AssertUnwindSafe(handler.attempt(content, &work.record, replay)).catch_unwind();
-        let attempt = stopwatch.time(index, self.attempt_limit, attempt);
-        let ((outcome, took), calls) = asking::noting(probes, attempt).instrument(span.clone()).await;
+        let ((outcome, took), calls) = {
+            // In their places at once: to hand futures on is to move them, which a handler that does nothing feels.
+            let attempt = pin!(stopwatch.time(index, self.attempt_limit, attempt));
+            let noting = pin!(asking::noting(probes, attempt));
+            match span.is_none() {
+                true => noting.await,
+                false => noting.instrument(span.clone()).await,
+            }
+        };
         let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(HandlerError::retry("the handler panicked").into()),

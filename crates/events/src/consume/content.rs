@@ -3,7 +3,11 @@
 use chrono::{DateTime, Utc};
 
 use super::record::{Record, Subscribed};
-use crate::contract::{codec::Opened, event::EventId, replay::Replay};
+use crate::contract::{
+    codec::Opened,
+    event::{EventId, Origin},
+    replay::Replay,
+};
 
 pub(super) enum Content<'r> {
     Event(Opened<'r>),
@@ -23,7 +27,7 @@ pub struct Tombstone {
 
 impl Tombstone {
     pub(super) fn read(record: &Record, topic: &Subscribed, replay: Option<&Replay>) -> Self {
-        let origin = record.origin(topic, replay);
+        let origin = Origin::from(record.origin(topic, replay));
         Self {
             id: origin.id(),
             key: record.key().map(|key| String::from_utf8_lossy(key).into_owned()).unwrap_or_default(),

@@ -13,14 +13,8 @@ use crate::contract::{
 
 impl Record {
     /// What a record without an id or a time of its own has instead.
-    pub(super) fn origin<'a>(&'a self, topic: &'a Subscribed, replay: Option<&Replay>) -> Origin<'a> {
-        match replay {
-            None => self.coordinates(topic).into(),
-            Some(replay) => self.first_place(replay).map_or_else(
-                || Origin::Named { id: self.replayed_id(replay), timestamp_ms: self.timestamp_ms },
-                Origin::Place,
-            ),
-        }
+    pub(super) fn origin<'a>(&'a self, topic: &'a Subscribed, replay: Option<&'a Replay>) -> RecordOrigin<'a> {
+        RecordOrigin { record: self, topic, replay }
     }
 
     /// Where the record of a replay stood first, if its letter was written for what stood there and then.
@@ -32,6 +26,26 @@ impl Record {
 
     fn replayed_id(&self, replay: &Replay) -> EventId {
         replay.record_id(self.key(), self.payload())
+    }
+}
+
+/// The origin of a record; nearly every one has an id and a time, so it is not looked for before it is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct RecordOrigin<'a> {
+    record: &'a Record,
+    topic: &'a Subscribed,
+    replay: Option<&'a Replay>,
+}
+
+impl<'a> From<RecordOrigin<'a>> for Origin<'a> {
+    fn from(RecordOrigin { record, topic, replay }: RecordOrigin<'a>) -> Self {
+        match replay {
+            None => record.coordinates(topic).into(),
+            Some(replay) => record.first_place(replay).map_or_else(
+                || Self::Named { id: record.replayed_id(replay), timestamp_ms: record.timestamp_ms },
+                Self::Place,
+            ),
+        }
     }
 }
 

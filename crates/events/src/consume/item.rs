@@ -8,7 +8,7 @@ use super::{
 };
 use crate::contract::{
     codec::{self, DecodeError},
-    event::{Event, EventId},
+    event::{Event, EventId, Origin},
     headers::Headers,
     replay::Replay,
     topics::TopicSpec,
@@ -95,6 +95,6 @@ impl sealed::Read for Raw {
             payload: record.payload().map(<[u8]>::to_vec),
             headers: Headers::new(headers.collect()),
         };
-        Ok(Some((record.origin(topic, replay).id(), raw)))
+        Ok(Some((Origin::from(record.origin(topic, replay)).id(), raw)))
     }
 }

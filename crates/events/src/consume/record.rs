@@ -1,6 +1,9 @@
 //! A record as the engine carries it: its bytes one after the other, in a block that it shares with its neighbours.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    ops::RangeInclusive,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -56,6 +59,10 @@ const ADDRESS: [&str; 5] = headers::OF_REPLAY;
 const HEADER: usize = 64;
 
 const BLOCK: usize = 16 << 10;
+
+/// The milliseconds that are a time.
+const CALENDAR: RangeInclusive<i64> =
+    DateTime::<Utc>::MIN_UTC.timestamp_millis()..=DateTime::<Utc>::MAX_UTC.timestamp_millis();
 
 /// Where records are copied to. It is allocated by the poll thread and freed by whoever handles the last of its records,
 /// which with a block for each record took the handlers an eighth of their time. A record that waits is copied out of it.
@@ -152,7 +159,7 @@ impl Record {
     pub(super) fn coordinates<'a>(&self, topic: &'a Subscribed) -> Coordinates<'a> {
         let Self { partition, offset, timestamp_ms, .. } = *self;
         // No letter could say a time that is in no calendar.
-        let timestamp_ms = timestamp_ms.filter(|time| DateTime::from_timestamp_millis(*time).is_some());
+        let timestamp_ms = timestamp_ms.filter(|time| CALENDAR.contains(time));
         Coordinates { topic: &topic.name, partition, offset, timestamp_ms }
     }
 
@@ -225,6 +232,18 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    #[test]
+    fn the_calendar_is_what_can_be_a_time() {
+        for (time, is_one) in [
+            (*CALENDAR.start() - 1, false),
+            (*CALENDAR.start(), true),
+            (*CALENDAR.end(), true),
+            (*CALENDAR.end() + 1, false),
+        ] {
+            assert_eq!(DateTime::from_timestamp_millis(time).is_some(), is_one, "{time}");
+        }
+    }
 
     #[test]
     fn a_record_that_waits_does_not_keep_its_block() {

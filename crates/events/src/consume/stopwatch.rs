@@ -35,7 +35,7 @@ impl<'e> Stopwatch<'e> {
             Poll::Ready(done) => Ok(done),
             Poll::Pending => {
                 self.tell();
-                timeout_at(began + limit, work).await
+                Box::pin(timeout_at(began + limit, work)).await
             }
         };
         let ended = Instant::now();

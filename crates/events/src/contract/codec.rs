@@ -159,30 +159,32 @@ pub fn open<'a, 'o>(
     let json = unframed(value);
     // Text as a whole, and not again string by string.
     let text = str::from_utf8(json).map_err(|_| DecodeError::Shape(NoEvent::NotUtf8))?;
-    match serde_json::from_str::<Wire<'a, &'a RawValue>>(text) {
-        Ok(wire) => Ok(Opened {
+    let mut opened = match serde_json::from_str::<Wire<'a, &'a RawValue>>(text) {
+        Ok(wire) => Opened {
             event_id: EventId(wire.event_id),
             event_type: wire.event_type,
             timestamp: wire.timestamp,
             version: version(&wire.metadata.version)?,
-            metadata: wire.metadata.storable(),
+            metadata: wire.metadata,
             data: Data::Borrowed(wire.data),
             holds_nul: holds_nul(text),
-        }),
+        },
         // Whoever writes `event_type` means the envelope: its own mistake says more than "no known shape".
         Err(_) => match legacy::lift(topic, &from.into(), text) {
-            Some(lifted) => Ok(Opened {
+            Some(lifted) => Opened {
                 event_id: lifted.event_id,
                 event_type: Cow::Owned(lifted.event_type),
                 timestamp: lifted.timestamp,
                 version: version(&lifted.metadata.version)?,
-                metadata: lifted.metadata.storable(),
+                metadata: lifted.metadata,
                 data: Data::Lifted(lifted.data),
                 holds_nul: holds_nul(text),
-            }),
-            None => Err(DecodeError::Shape(no_envelope(text))),
+            },
+            None => return Err(DecodeError::Shape(no_envelope(text))),
         },
-    }
+    };
+    opened.metadata.make_storable();
+    Ok(opened)
 }
 
 fn no_envelope(text: &str) -> NoEvent {

@@ -52,17 +52,13 @@ pub const MAX_METADATA: usize = 256;
 impl Metadata {
     /// As columns and settings of a database take it. Whoever wrote it, the event is sound: texts are cut and cleaned, the
     /// same way for all events of a journey.
-    pub(super) fn storable(self) -> Self {
-        let storable = |text: String| match plain(&text, MAX_METADATA) {
-            Cow::Borrowed(_) => text,
-            Cow::Owned(plain) => plain,
-        };
-        Self {
-            source: storable(self.source),
-            version: storable(self.version),
-            correlation_id: self.correlation_id.map(storable),
-            causation_id: self.causation_id.map(storable),
-            tenant_id: self.tenant_id.map(storable),
+    pub(super) fn make_storable(&mut self) {
+        let Self { source, version, correlation_id, causation_id, tenant_id } = self;
+        let given = [correlation_id, causation_id, tenant_id].into_iter().flatten();
+        for text in [source, version].into_iter().chain(given) {
+            if let Cow::Owned(plain) = plain(text, MAX_METADATA) {
+                *text = plain;
+            }
         }
     }
 }
