@@ -12,9 +12,13 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use super::partition::{LogMark, LogReset};
+use super::{
+    partition::{LogMark, LogReset},
+    record::Subscribed,
+};
 use crate::{
-    kafka::{client::Client, config::KafkaConfig},
+    contract::topics::Cleanup,
+    kafka::{client::Client, config::KafkaConfig, lifetime},
     sabotage::{self, Sabotage},
 };
 
@@ -23,9 +27,12 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// A client that belongs to no group and asks as one. It sees what is not committed: the end before an open transaction is no end
 /// of the log.
-pub(super) struct LogCheck {
+pub(super) struct LogCheck<'e> {
     client: Option<BaseConsumer<Client>>,
     settings: ClientConfig,
+    /// To ask what a topic is like.
+    admin: ClientConfig,
+    topics: &'e [Subscribed],
 }
 
 /// What is known of a log.
@@ -68,8 +75,13 @@ impl Stands {
 /// A partition by its name in Kafka, and how its log is known.
 pub(super) type Known = (String, i32, LogMark);
 
-impl LogCheck {
-    pub(super) fn new(config: &KafkaConfig, client_id: &str, group: &str) -> Result<Self, KafkaError> {
+impl<'e> LogCheck<'e> {
+    pub(super) fn new(
+        config: &KafkaConfig,
+        topics: &'e [Subscribed],
+        client_id: &str,
+        group: &str,
+    ) -> Result<Self, KafkaError> {
         let mut settings = config.consumer(client_id, group);
         settings
             .set("enable.partition.eof", "true")
@@ -79,7 +91,8 @@ impl LogCheck {
             .set("fetch.wait.max.ms", "10")
             .set("queued.min.messages", "1")
             .set("fetch.message.max.bytes", "1");
-        Ok(Self { client: Some(settings.create_with_context(Client::default())?), settings })
+        let client = Some(settings.create_with_context(Client::default())?);
+        Ok(Self { client, settings, admin: config.client(client_id), topics })
     }
 
     fn client(&self) -> Result<&BaseConsumer<Client>, KafkaError> {
@@ -112,7 +125,8 @@ impl LogCheck {
         }
         let mut settings = self.settings.clone();
         settings.set("isolation.level", "read_committed");
-        let other = Self { client: Some(settings.create_with_context(Client::default())?), settings };
+        let client = Some(settings.create_with_context(Client::default())?);
+        let other = Self { client, settings, admin: self.admin.clone(), topics: self.topics };
         let ends = other.at(&asked, Offset::End)?;
         for ((_, _, mark), end) in asked.iter_mut().zip(ends) {
             mark.next = end.ok_or(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset))?;
@@ -154,10 +168,12 @@ impl LogCheck {
         let mut to_read = Vec::new();
         for (index, (_, _, mark)) in known.iter().enumerate() {
             let (begin, end) = (begins[index], ends[index]);
-            found.push(match end {
-                Some(end) if end < mark.empty_until => Found::Another(LogReset::Shorter),
-                _ if begin.is_some_and(|begin| begin > mark.empty_until) => Found::Another(LogReset::Trimmed),
-                _ => Found::AsItWas,
+            found.push(match (begin, end) {
+                (_, Some(end)) if end < mark.empty_until => Found::Another(LogReset::Shorter),
+                (Some(begin), _) if begin > mark.empty_until => Found::Another(LogReset::Trimmed),
+                (Some(_), Some(_)) => Found::AsItWas,
+                // As while the partition has no leader.
+                _ => Found::Unknown,
             });
             // What stands before the place is asked where there is such a record, and its time is known.
             if found[index] == Found::AsItWas
@@ -170,15 +186,35 @@ impl LogCheck {
         for (index, before) in to_read.iter().zip(self.read_before(known, &to_read)?) {
             let mark = known[*index].2;
             found[*index] = match before {
-                // A later record stands there where the one that was handled is compacted away: that says nothing.
-                Some(Stands::Record(offset, time)) if offset == mark.next - 1 && time != mark.timestamp_ms => {
-                    Found::Another(LogReset::Replaced)
-                }
-                Some(_) => Found::AsItWas,
+                Some(Stands::Record(offset, time)) if offset == mark.next - 1 => match time == mark.timestamp_ms {
+                    true => Found::AsItWas,
+                    false => Found::Another(LogReset::Replaced),
+                },
+                // Something that no reader gets to see, as a marker of a transaction, where a record was handled.
+                Some(_) => self.without_its_record(&known[*index])?,
                 None => Found::Unknown,
             };
         }
         Ok(found)
+    }
+
+    /// What it means that the record before a place is not there. Compaction takes single ones, which says nothing; retention takes
+    /// all up to there, and may have done so since the beginning was asked for.
+    fn without_its_record(&self, known: &Known) -> Result<Found, KafkaError> {
+        if self.is_compacted(&known.0) {
+            return Ok(Found::AsItWas);
+        }
+        let begin = self.at(std::slice::from_ref(known), Offset::Beginning)?[0];
+        Ok(match begin {
+            Some(begin) if begin < known.2.next => Found::Another(LogReset::Replaced),
+            _ => Found::Unknown,
+        })
+    }
+
+    /// By the broker; by the catalogue where that does not tell.
+    fn is_compacted(&self, topic: &str) -> bool {
+        let in_catalogue = || self.topics.iter().any(|of| of.name == topic && of.spec.cleanup != Cleanup::Delete);
+        lifetime::is_compacted(&self.admin, topic, LIMIT).unwrap_or_else(in_catalogue)
     }
 
     /// What stands before each of these places or behind that; `None` where the broker did not tell in time. Topic by topic: the end
@@ -221,19 +257,76 @@ impl LogCheck {
         for (topic, partition, _) in known {
             asked.add_partition_offset(topic, *partition, place)?;
         }
-        let answer = self.client()?.offsets_for_times(asked, LIMIT)?;
+        let client = self.client()?;
+        let answer = match client.offsets_for_times(asked, LIMIT) {
+            Ok(answer) => answer,
+            // The client does not say of which partition an error is, and one is no reason to know nothing of the others.
+            Err(_) if known.len() > 1 => return self.at_each(known, place),
+            Err(error) => return Err(error),
+        };
         let offset = |(topic, partition, _): &Known| match answer.find_partition(topic, *partition)?.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         };
         Ok(known.iter().map(offset).collect())
     }
+
+    /// Partition by partition, as far as the time of one question goes.
+    fn at_each(&self, known: &[Known], place: Offset) -> Result<Vec<Option<i64>>, KafkaError> {
+        let deadline = Instant::now() + LIMIT;
+        let each = known.iter().map(|of| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let mut asked = TopicPartitionList::new();
+            asked.add_partition_offset(&of.0, of.1, place).ok()?;
+            let answer = self.client().ok()?.offsets_for_times(asked, left.min(LIMIT / 5)).ok()?;
+            match answer.find_partition(&of.0, of.1)?.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            }
+        });
+        let each: Vec<_> = each.collect();
+        if each.iter().all(Option::is_none) {
+            Err(KafkaError::OffsetFetch(RDKafkaErrorCode::OperationTimedOut))
+        } else {
+            Ok(each)
+        }
+    }
 }
 
-impl Drop for LogCheck {
+impl Drop for LogCheck<'_> {
     /// Ending a client waits for its threads, and whoever asked must not.
     fn drop(&mut self) {
         let client = self.client.take();
         let _ = std::thread::Builder::new().name("kafka-drop".to_owned()).spawn(move || drop(client));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        kafka: KafkaConfig,
+    }
+
+    #[test]
+    fn a_partition_without_a_leader_is_not_told_to_be_as_it_was() {
+        let cluster = MockCluster::new(2).unwrap();
+        cluster.create_topic("one", 2, 1).unwrap();
+        let config = Cli::parse_from(["test", "--kafka-bootstrap-servers", &cluster.bootstrap_servers()]).kafka;
+        let known =
+            [(0, 0), (1, 100)].map(|(of, next)| ("one".to_owned(), of, LogMark::committed(next, "timestamp_ms=1")));
+        let look = || LogCheck::new(&config, &[], "test", "test").unwrap().look(&known).unwrap();
+        assert_eq!(look(), [Found::AsItWas, Found::Another(LogReset::Shorter)]);
+        cluster.partition_leader("one", 1, None).unwrap();
+        assert_eq!(look(), [Found::AsItWas, Found::Unknown]);
     }
 }

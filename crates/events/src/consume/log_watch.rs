@@ -93,14 +93,17 @@ impl LogWatch {
     fn look(&mut self, seen: Vec<Seen>) -> Result<bool, KafkaError> {
         let known = |(of, _, now): &Seen| {
             let mut mark = self.before.of(of.id).unwrap_or(*now);
+            // A partition whose log is not known for sure is held against all that is known of it, whenever it is looked at.
+            if of.progress.is_verified() {
+                mark.anchor = None;
+            }
             // What stands behind the place may have been looked at since.
-            mark.anchor = None;
             mark.empty_until = of.progress.empty_until(mark.next).max(mark.empty_until);
             (self.engine.topics[usize::from(of.topic)].name.clone(), of.partition, mark)
         };
         let known: Vec<Known> = seen.iter().map(known).collect();
         let letters = &self.engine.letters;
-        let found = LogCheck::new(&self.config, &letters.service, &letters.group)?.look(&known)?;
+        let found = LogCheck::new(&self.config, &self.engine.topics, &letters.service, &letters.group)?.look(&known)?;
         let all_answered = !found.contains(&Found::Unknown);
         for (((of, log, now), (_, _, mark)), found) in seen.into_iter().zip(known).zip(found) {
             // What went behind the earlier place was handled or taken meanwhile, unless all is where it was.

@@ -208,8 +208,10 @@ impl Progress {
     /// What is committed beside a place: the latest that is known for sure to be of the log that was handled.
     pub(super) fn anchor(&self, next: i64) -> Option<(i64, i64)> {
         let looked_at = *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let mark = looked_at.filter(|mark| mark.timestamp_ms.is_some()).or_else(|| self.known_first())?;
-        Some((mark.next, mark.timestamp_ms?)).filter(|(place, _)| *place != next)
+        // The place itself is no second one: where nothing was handled since the look, the one before that stays.
+        let is_another = |mark: &LogMark| mark.timestamp_ms.is_some() && mark.next != next;
+        let mark = looked_at.filter(is_another).or_else(|| self.known_first().filter(is_another))?;
+        Some((mark.next, mark.timestamp_ms?))
     }
 
     /// The earliest that is known of the present log: where the group left it, else what was taken first.

@@ -28,6 +28,8 @@ use crate::kafka::config::OffsetReset;
 const SEEK: Duration = Duration::from_secs(5);
 /// For so long it is tried to learn what the logs of new partitions are, before they are taken for those that the group left.
 const ASK: Duration = Duration::from_secs(15);
+/// A refusal can come at once.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// For so long it is tried to learn where a group begins that begins with what comes from now on: the client by itself would begin
 /// with all that there is. It loses its partitions when it is not polled for five minutes.
@@ -115,7 +117,10 @@ impl Intake {
             let asked = self.ask(partitions);
             let (waited, is_lost) = (began.elapsed(), consumer.assignment_lost());
             match asked {
-                Ok(Asked { known, looked: Ok((ends, found)), .. }) => {
+                // What is not known in time is looked at later.
+                Ok(Asked { known, looked: Ok((ends, found)), .. })
+                    if waited >= ASK || is_lost || !found.contains(&Found::Unknown) =>
+                {
                     break (known.into_iter().zip(found).map(Beginning::new).collect(), ends);
                 }
                 Ok(Asked { known, news, looked: Err(error) })
@@ -139,7 +144,7 @@ impl Intake {
                     tracing::warn!(%error, "whether the partitions' logs are those that the group left could not be asked");
                     return (Vec::new(), TopicPartitionList::new());
                 }
-                _ => {}
+                _ => std::thread::sleep(PAUSE),
             }
         };
         let mut ends = TopicPartitionList::new();
@@ -165,7 +170,8 @@ impl Intake {
     /// Asks where the group left off, what the logs are, and where those end that the group never began in and that it begins in with
     /// what comes from now on.
     fn ask(&self, partitions: &TopicPartitionList) -> Result<Asked, KafkaError> {
-        let check = LogCheck::new(&self.config, &self.engine.letters.service, &self.engine.letters.group)?;
+        let check =
+            LogCheck::new(&self.config, &self.engine.topics, &self.engine.letters.service, &self.engine.letters.group)?;
         let known = check.committed(partitions)?;
         let mut news = Vec::new();
         if self.begins_at_the_end() {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use rdkafka::{
+    ClientConfig,
     admin::{AdminClient, AdminOptions, OwnedResourceSpecifier, ResourceSpecifier},
     error::{KafkaError, RDKafkaErrorCode},
 };
@@ -63,6 +64,16 @@ pub async fn lifetimes(
         lifetime(name, spec, setting)
     };
     Ok(named.iter().map(of).collect())
+}
+
+/// Whether Kafka compacts a topic; `None` where it does not tell. Blocks for at most `limit`.
+pub(crate) fn is_compacted(settings: &ClientConfig, topic: &str, limit: Duration) -> Option<bool> {
+    let admin: AdminClient<Client> = settings.create_with_context(Client::default()).ok()?;
+    let options = AdminOptions::new().operation_timeout(Some(limit)).request_timeout(Some(limit));
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let described = futures::executor::block_on(admin.describe_configs(&asked, &options)).ok()?;
+    let resource = described.into_iter().next()?.ok()?;
+    Some(resource.get("cleanup.policy")?.value.as_ref()?.contains("compact"))
 }
 
 /// Kafka deletes a segment as a whole, once its newest record is past the retention; so the oldest of it lives as much longer as

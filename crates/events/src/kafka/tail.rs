@@ -78,6 +78,8 @@ impl std::fmt::Debug for Tail {
 }
 
 const LIMIT: Duration = Duration::from_secs(10);
+/// After so long every broker has heard of a topic that was made just now.
+const NEW: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Tail {
@@ -93,24 +95,25 @@ impl Tail {
         let consumer: BaseConsumer<Client> = settings.create_with_context(context).map_err(Box::new)?;
         let away = |source| TailError::Away {
             servers: config.kafka_bootstrap_servers.to_string(),
-            hint: last_error.get().map(|reason| format!(" ({reason})")).unwrap_or_default(),
+            hint: hint(&source, last_error.get().as_deref()),
             source: Box::new(source),
         };
         let mut list = TopicPartitionList::new();
         let mut ends = Vec::new();
         for topic in topics {
-            let metadata = patiently(|| consumer.fetch_metadata(Some(topic), LIMIT)).map_err(away)?;
-            let partitions = metadata.topics().first().map(|topic| topic.partitions()).unwrap_or_default();
-            if partitions.is_empty() {
-                return Err(TailError::NoTopic(topic.clone()));
-            }
+            let partitions = match patiently(|| partitions(&consumer, topic)) {
+                Err(error) if error.rdkafka_error_code().is_some_and(is_unknown) => {
+                    return Err(TailError::NoTopic(topic.clone()));
+                }
+                answer => answer.map_err(away)?,
+            };
             for partition in partitions {
-                let watermarks = patiently(|| consumer.fetch_watermarks(topic, partition.id(), LIMIT));
+                let watermarks = patiently(|| consumer.fetch_watermarks(topic, partition, LIMIT));
                 let (low, high) = watermarks.map_err(away)?;
                 let begin = if from == From::Beginning { low } else { high };
-                list.add_partition_offset(topic, partition.id(), Offset::Offset(begin)).map_err(Box::new)?;
+                list.add_partition_offset(topic, partition, Offset::Offset(begin)).map_err(Box::new)?;
                 if begin < high {
-                    ends.push((topic.clone(), partition.id(), high));
+                    ends.push((topic.clone(), partition, high));
                 }
             }
         }
@@ -155,18 +158,48 @@ impl Tail {
     }
 }
 
-/// Asks again, for [`LIMIT`] in all, where the answer is one that passes by itself: a partition has no leader for a moment
+/// What to do, where the answer says so; else what the client met last.
+fn hint(error: &KafkaError, last: Option<&str>) -> String {
+    match error.rdkafka_error_code().map(blame) {
+        Some(Blame::Setting(remedy)) => format!(" as asked: {remedy}"),
+        _ => last.map(|reason| format!(" ({reason})")).unwrap_or_default(),
+    }
+}
+
+/// The partitions of a topic; what the broker says of the topic is an error, too.
+fn partitions(consumer: &BaseConsumer<Client>, topic: &str) -> KafkaResult<Vec<i32>> {
+    let metadata = consumer.fetch_metadata(Some(topic), LIMIT)?;
+    let unknown = RDKafkaErrorCode::UnknownTopicOrPartition;
+    let found = metadata.topics().first().ok_or(KafkaError::MetadataFetch(unknown))?;
+    if let Some(error) = found.error() {
+        return Err(KafkaError::MetadataFetch(error.into()));
+    }
+    match found.partitions() {
+        [] => Err(KafkaError::MetadataFetch(unknown)),
+        partitions => Ok(partitions.iter().map(|partition| partition.id()).collect()),
+    }
+}
+
+/// What is said of a topic that is not there, by a broker or by the client.
+fn is_unknown(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
+}
+
+/// Asks again, for [`LIMIT`] in all, or for [`NEW`] what nobody has heard of, where the answer is one that passes by itself: a partition has no leader for a moment
 /// when its topic is new or a broker has just come back, and a broker may not have heard of a topic that another names.
 fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
-    let passes = |code| blame(code) == Blame::Outage || code == RDKafkaErrorCode::UnknownTopicOrPartition;
-    let deadline = Instant::now() + LIMIT;
+    let passes = |code| blame(code) == Blame::Outage || is_unknown(code);
+    let began = Instant::now();
     loop {
-        match ask() {
-            Err(error) if error.rdkafka_error_code().is_some_and(passes) && Instant::now() < deadline => {
-                std::thread::sleep(PAUSE);
-            }
+        let error = match ask() {
+            Err(error) if error.rdkafka_error_code().is_some_and(passes) => error,
             answer => return answer,
+        };
+        if began.elapsed() >= if error.rdkafka_error_code().is_some_and(is_unknown) { NEW } else { LIMIT } {
+            return Err(error);
         }
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -217,6 +250,41 @@ mod tests {
         let began = Instant::now();
         assert!(Tail::open(&config, "test", &["new".to_owned()], From::Beginning).is_err());
         assert!(began.elapsed() < LIMIT / 2);
+    }
+
+    #[test]
+    fn a_topic_that_its_brokers_do_not_know_is_asked_for_again_and_then_told() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("new", 1, 1).unwrap();
+        let config = at(&cluster);
+        let open = || Tail::open(&config, "test", &["new".to_owned()], From::Beginning).map(drop);
+        cluster.topic_error("new", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+        let began = Instant::now();
+        assert!(matches!(open(), Err(TailError::NoTopic(_))));
+        assert!(began.elapsed() >= NEW, "it was given up after {:?}", began.elapsed());
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(open);
+            std::thread::sleep(NEW / 3);
+            cluster.topic_error("new", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+            opened.join().unwrap().unwrap();
+        });
+        cluster.topic_error("new", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).unwrap();
+        let refused = open().unwrap_err().to_string();
+        assert!(refused.contains("rights"), "{refused}");
+    }
+
+    #[test]
+    fn a_partition_that_has_no_leader_for_a_moment_is_waited_for() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("new", 2, 1).unwrap();
+        let config = at(&cluster);
+        cluster.partition_leader("new", 1, None).unwrap();
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| Tail::open(&config, "test", &["new".to_owned()], From::Beginning).map(drop));
+            std::thread::sleep(NEW / 3);
+            cluster.partition_leader("new", 1, Some(1)).unwrap();
+            opened.join().unwrap().unwrap();
+        });
     }
 
     #[test]

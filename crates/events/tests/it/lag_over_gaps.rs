@@ -65,7 +65,7 @@ async fn what_was_compacted_away_is_no_lag() {
     admin::ensure(&config, "test", &[&AI_RESPONSES, &DEAD_LETTER_QUEUE]).await.unwrap();
     let consumer = Running::consumer(holding(&config).stall_limit(NEVER).build().unwrap()).await;
     wait_until("it fetches", LONG, || async { broker.fetched() > 2 }).await;
-    broker.stop_every_fetch();
+    broker.stop_fetches();
     wait_until("a fetch is swallowed", LONG, || async { broker.swallowed() > 0 }).await;
     let send = |key: &'static [u8]| async {
         kafka::produce(&broker.bootstrap(), &topic(&config), Some(key), b"x", &[]).await.1

@@ -220,3 +220,61 @@ async fn a_marker_that_retention_takes_is_no_loss() {
 async fn a_marker_that_retention_takes_leaves_nothing_to_a_person() {
     a_marker_that_retention_takes("error").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_marker_where_a_record_was_handled_is_another_log() {
+    figure("recorder", &[]);
+    let rig = Rig::new().await;
+    rig.create_topics().await;
+    let topic = rig.topic(&AI_RESPONSES);
+    let worker = rig.consume("w").await;
+    let mut partition = 0;
+    for number in 0..4 {
+        partition = rig.send(said("call-1", &format!("old {number}"))).await.0;
+    }
+    rig.wait_for_effects(4).await;
+    rig.wait_until_committed().await;
+    worker.stop().await;
+    make_anew(&rig).await;
+    for number in 0..2 {
+        rig.send(said("call-1", &format!("new {number}"))).await;
+    }
+    let in_a_transaction = codec::encode(&Envelope::seal(said("call-1", "new 2"), "another-service")).unwrap();
+    OpenTransaction::begin(&rig.servers(), &topic, b"call-1", &in_a_transaction).await.commit().await;
+    wait_until("its marker stands behind it", LONG, || async {
+        kafka::ends(&rig.servers(), &topic).await.contains(&(partition, 4))
+    })
+    .await;
+    for number in 3..7 {
+        rig.send(said("call-1", &format!("new {number}"))).await;
+    }
+    commit_again(&rig, vec![(partition, 4)], "timestamp_ms=1").await;
+    let worker = rig.consume("w").await;
+    rig.wait_for_effects(11).await;
+    assert!(is_found(&rig, 1.0));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_comes_late_holds_the_log_against_the_earlier_place_too() {
+    figure("recorder", &[]);
+    let broker = FaultyBroker::start().await;
+    let rig = Rig::with(&broker.bootstrap(), &[]).await;
+    rig.create_topics().await;
+    let mut partition = 0;
+    for number in 0..40 {
+        partition = rig.send(said("call-1", &number.to_string())).await.0;
+    }
+    let all = kafka::read_topic_to_end(&rig.servers(), &rig.topic(&AI_RESPONSES)).await;
+    let before = all.iter().find(|record| (record.partition, record.offset) == (partition, 19)).unwrap();
+    // As a worker that went on in another log left it.
+    let metadata = format!("timestamp_ms={} anchor=1@1", before.timestamp_ms.unwrap());
+    commit_again(&rig, vec![(partition, 20)], &metadata).await;
+    broker.leave_unanswered(&[Unanswered::ListOffsets]);
+    let (worker, status) = Running::begin(rig.builder("w").build().unwrap());
+    wait_until("it has its partitions", LONG, || async { status.partitions() == 6 }).await;
+    broker.leave_unanswered(&[]);
+    rig.wait_for_effects(40).await;
+    assert!(is_found(&rig, 1.0));
+    worker.stop().await;
+}

@@ -86,8 +86,9 @@ async fn a_group_that_begins_with_what_comes_from_now_on_does_so_while_the_broke
 }
 
 /// Commits what the group had, as a worker does that still has the deleted topic, with what the log was known by.
-pub async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>, known_by: &'static str) {
+pub async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>, known_by: &str) {
     let (servers, group, topic) = (rig.servers(), rig.group(), rig.topic(&AI_RESPONSES));
+    let known_by = known_by.to_owned();
     tokio::task::spawn_blocking(move || {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", servers).set("group.id", group);
@@ -96,7 +97,7 @@ pub async fn commit_again(rig: &Rig, offsets: Vec<(i32, i64)>, known_by: &'stati
         for (partition, offset) in offsets.into_iter().filter(|(_, offset)| *offset > 0) {
             let mut of = list.add_partition(&topic, partition);
             of.set_offset(Offset::Offset(offset)).unwrap();
-            of.set_metadata(known_by);
+            of.set_metadata(known_by.as_str());
         }
         client.commit(&list, CommitMode::Sync).unwrap();
     })

@@ -107,7 +107,7 @@ pub async fn migrate(pool: &PgPool, schema: &str, migrator: &'static Migrator, t
         let session = session_watch::end_with_its_client(&mut connection).await?;
         tokio::select! {
             migrated = own.run_direct(None, &mut connection, false) => Ok(migrated?),
-            why = session_watch::watch(pool, session, schema) => Err(why),
+            why = session_watch::watch(pool, &session, schema) => Err(why),
         }
     };
     let migrated = migrated.await;

@@ -21,17 +21,25 @@ struct Holder {
     idle_for: Option<f64>,
 }
 
+/// A session of the server, which gives its number to another once it is over.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Session {
+    pid: i32,
+    since: String,
+}
+
 /// Has the server end this session soon after its client is gone: one that is idle in the midst of migrating has lost it.
-pub(super) async fn end_with_its_client(session: &mut PgConnection) -> sqlx::Result<i32> {
+pub(super) async fn end_with_its_client(session: &mut PgConnection) -> sqlx::Result<Session> {
     let settings = "SELECT set_config(name, value, false) FROM pg_settings JOIN (VALUES
             ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '2'), ('tcp_keepalives_count', '3'),
             ('idle_in_transaction_session_timeout', '5s'), ('idle_session_timeout', '5s')) AS ours (name, value) USING (name)";
     sqlx::query(settings).execute(&mut *session).await?;
-    sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(session).await
+    let this = "SELECT pid, backend_start::text AS since FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    sqlx::query_as(this).fetch_one(session).await
 }
 
 /// Returns why the session cannot go on: the server has it no more, or what it waits for is idle for 30 s.
-pub(super) async fn watch(pool: &PgPool, session: i32, schema: &str) -> anyhow::Error {
+pub(super) async fn watch(pool: &PgPool, session: &Session, schema: &str) -> anyhow::Error {
     let mut answered = Instant::now();
     loop {
         sleep(EVERY).await;
@@ -54,12 +62,19 @@ pub(super) async fn watch(pool: &PgPool, session: i32, schema: &str) -> anyhow::
                 }
             }
             Ok(None) => return lost("the server has the session that migrates no more"),
-            // It answers, if not this.
-            Err(sqlx::Error::Database(_)) => answered = Instant::now(),
-            Err(_) if answered.elapsed() < WAIT => {}
+            // It answers, if not this; who is not let in any more learns nothing of the session.
+            Err(sqlx::Error::Database(error)) if !refuses_us(error.code().as_deref()) => answered = Instant::now(),
+            Err(error) if answered.elapsed() < WAIT => {
+                tracing::warn!(schema, %error, "whether the session that migrates goes on cannot be asked");
+            }
             Err(_) => return lost("the database does not answer"),
         }
     }
+}
+
+/// A password or a right that was taken away (class 28), or no place for one more connection (class 53).
+fn refuses_us(code: Option<&str>) -> bool {
+    code.is_some_and(|code| code.starts_with("28") || code.starts_with("53"))
 }
 
 /// As an error of the connection, since it is one.
@@ -68,11 +83,13 @@ fn lost(what: &str) -> anyhow::Error {
 }
 
 /// Those that the session waits for, unless it is gone.
-async fn look(pool: &PgPool, session: i32) -> sqlx::Result<Option<Vec<Holder>>> {
-    let is_there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)")
-        .bind(session)
-        .fetch_one(pool)
-        .await?;
+async fn look(pool: &PgPool, session: &Session) -> sqlx::Result<Option<Vec<Holder>>> {
+    let is_there: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2)")
+            .bind(session.pid)
+            .bind(&session.since)
+            .fetch_one(pool)
+            .await?;
     if !is_there {
         return Ok(None);
     }
@@ -80,5 +97,5 @@ async fn look(pool: &PgPool, session: i32) -> sqlx::Result<Option<Vec<Holder>>> 
     let holders = "SELECT pid, concat_ws(', ', nullif(application_name, ''), host(client_addr), state, 'since ' || state_change) AS what,
             CASE WHEN state LIKE 'idle%' THEN extract(epoch FROM clock_timestamp() - state_change)::float8 END AS idle_for
         FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1)) AND wait_event_type IS DISTINCT FROM 'Lock' ORDER BY pid";
-    sqlx::query_as(holders).bind(session).fetch_all(pool).await.map(Some)
+    sqlx::query_as(holders).bind(session.pid).fetch_all(pool).await.map(Some)
 }
