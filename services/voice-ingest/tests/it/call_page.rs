@@ -78,6 +78,7 @@ async fn a_booking_is_applied_by_its_cause_or_by_journey_and_slot() {
         voice.say(call, BOOKING).await.extractions();
     }
     let cause = event_id(&voice.wait_for_status("by-cause", "published").await);
+    voice.wait_for_status("other", "published").await;
     let booked =
         |id, patient, dentist, time| AppointmentBookedV1(appointment(id, patient, dentist, "2026-12-01", time));
     // One patient's facts stay in order: what must not apply comes first.
