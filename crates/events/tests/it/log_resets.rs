@@ -30,11 +30,16 @@ fn resets(rig: &Rig) -> Vec<&'static str> {
     ["shorter", "replaced", "retention"].into_iter().filter(counted).collect()
 }
 
-async fn has_all(rig: &Rig, count: usize) {
+/// Of a log that grew past the old place before its worker asked, what stands below comes later (ADR 32): no order.
+async fn has_each(rig: &Rig, count: usize) {
     rig.wait_for_effects(count).await;
     rig.wait_until_committed().await;
+    assert_eq!(rig.effects().await.len(), count, "one effect for each event");
+}
+
+async fn has_all(rig: &Rig, count: usize) {
+    has_each(rig, count).await;
     let effects = rig.effects().await;
-    assert_eq!(effects.len(), count, "one effect for each event");
     let mut of_call: std::collections::BTreeMap<&str, Vec<usize>> = std::collections::BTreeMap::new();
     for (call, name) in &effects {
         of_call.entry(call).or_default().push(name.trim_start_matches("number ").parse().unwrap());
@@ -66,7 +71,7 @@ async fn a_topic_that_is_made_anew_is_handled_from_its_beginning() {
     let worker = worker_of(&rig).await;
     make_anew(&rig).await;
     send(&rig, 30..60).await;
-    has_all(&rig, 60).await;
+    has_each(&rig, 60).await;
     worker.stop().await;
     assert!(!resets(&rig).is_empty(), "it is counted");
     is_announced(&rig).await;
@@ -84,7 +89,7 @@ async fn a_topic_that_is_made_anew_after_its_broker_was_is_handled_from_its_begi
     has_all(&rig, 60).await;
     make_anew(&rig).await;
     send(&rig, 60..90).await;
-    has_all(&rig, 90).await;
+    has_each(&rig, 90).await;
     worker.stop().await;
 }
 
