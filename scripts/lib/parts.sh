@@ -157,7 +157,7 @@ parts_exports() {
         postgres) own="$own $(postgres_url)" ;;
       esac
     elif [ "$part" = kafka ] || [ "$part" = postgres ]; then
-      say "$part does not run: ./scripts/stack up"
+      say "$part does not run: ./scripts/stack up" >&2
     fi
   done
   export_line STACK_OWN "${own# }"

@@ -1,7 +1,6 @@
 //! From what the AI said to rows and events, in one transaction: nothing is answered before it is durable, and nothing is
 //! half-written.
 
-use anyhow::Context as _;
 use chrono::{TimeDelta, Utc};
 use events::{
     contract::{
@@ -23,7 +22,7 @@ use crate::{
     NAME,
     announcement::{AnnouncedEvent, Announcement},
     domain::{
-        DateOrder, Extraction, FieldProblem, Found, Kind, Region, Rejection, RejectionCategory, Rules, Scanner,
+        DateOrder, Extraction, FieldProblem, Found, Kind, Region, Rejection, RejectionCategory, Repair, Rules, Scanner,
         validate,
     },
     store::{self, NewExtraction, Said},
@@ -59,6 +58,9 @@ pub struct Taken {
     /// Why it was rejected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<FieldProblem>,
+    /// What was changed in it to make JSON of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repaired: Vec<Repair>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -79,26 +81,32 @@ impl Intake {
         Rules { region: self.region, date_order: self.date_order, today }
     }
 
-    /// Takes a piece of a call's text. With `last`, an object that is still open is broken.
+    /// Takes a piece of a call's text, which may begin and end inside a character. With `last`, an object that is still open is broken.
     /// A piece has no identity of its own: whoever sends one again after a lost answer needs a `claim` to be recognised.
     pub async fn text(
         &self,
         call_id: &str,
-        piece: &str,
+        piece: &[u8],
         last: bool,
         claim: Option<Claim>,
     ) -> anyhow::Result<Vec<Taken>> {
         let mut tx = self.outbox.begin().await?;
         let state = store::lock_call(tx.connection(), call_id).await?;
-        if last && !state.unfinished && piece.trim().is_empty() {
+        if last && !state.unfinished && piece.trim_ascii().is_empty() {
             return Err(Unacceptable::NothingSaid.into());
         }
         let mut scanner: Scanner = match state.scanner {
-            Some(state) => serde_json::from_value(state).context("the scanner's stored state cannot be read")?,
+            Some(state) => Scanner::restored(state).unwrap_or_else(|| {
+                tracing::warn!(
+                    call_id,
+                    "the state of the call between its pieces is of another version; what was open in it is not read on"
+                );
+                Scanner::new()
+            }),
             None => Scanner::new(),
         };
         let mut found = Vec::new();
-        scanner.push(piece.as_bytes(), &mut |one| found.push(one));
+        scanner.push(piece, &mut |one| found.push(one));
         if last {
             scanner.finish(&mut |one| found.push(one));
         }
@@ -122,7 +130,7 @@ impl Intake {
     pub async fn data(&self, call_id: &str, fact: Extraction) -> anyhow::Result<Taken> {
         let mut tx = self.outbox.begin().await?;
         store::lock_call(tx.connection(), call_id).await?;
-        let taken = accept(&mut tx, call_id, None, fact).await?;
+        let taken = accept(&mut tx, call_id, None, Vec::new(), fact).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -130,7 +138,7 @@ impl Intake {
     async fn found(&self, tx: &mut Tx, call_id: &str, found: Found, rules: &Rules) -> anyhow::Result<Taken> {
         let (said, rejection, code) = match &found.json {
             Ok(json) => match validate(found.kind, json, rules) {
-                Ok(fact) => return accept(tx, call_id, Some(found.span), fact).await,
+                Ok(fact) => return accept(tx, call_id, Some(found.span), found.repairs, fact).await,
                 Err(rejection) => (serde_json::from_str(json).ok(), rejection, "invalid_extraction"),
             },
             Err(broken) => (None, Rejection::from(*broken), broken.reason.as_str()),
@@ -157,6 +165,7 @@ impl Intake {
             kind: found.kind,
             span: Some(found.span),
             event_id: letter_id.0,
+            repairs: repairs(&found.repairs)?,
             said: Said::Rejected { raw: &found.raw, problems: serde_json::to_value(&rejection.problems)? },
         };
         if !store::add_extraction(tx.connection(), &new).await? {
@@ -165,6 +174,7 @@ impl Intake {
                 kind: found.kind,
                 status: TakenStatus::Repeated,
                 problems: Vec::new(),
+                repaired: found.repairs,
             });
         }
         let data = said.unwrap_or_else(|| Value::String(found.raw.clone()));
@@ -201,8 +211,18 @@ impl Intake {
         all.push((headers::CORRELATION_ID, call_id.to_owned()));
         tx.publish_raw(&DEAD_LETTER_QUEUE, call_id, &all, &bytes).await?;
         tracing::warn!(extraction_id = %id, kind = %found.kind, code, "an extraction was rejected: {message}");
-        Ok(Taken { extraction_id: id.0, kind: found.kind, status: TakenStatus::Rejected, problems: rejection.problems })
+        Ok(Taken {
+            extraction_id: id.0,
+            kind: found.kind,
+            status: TakenStatus::Rejected,
+            problems: rejection.problems,
+            repaired: found.repairs,
+        })
     }
+}
+
+fn repairs(repaired: &[Repair]) -> serde_json::Result<Option<Value>> {
+    (!repaired.is_empty()).then(|| serde_json::to_value(repaired)).transpose()
 }
 
 fn event_type(kind: Kind) -> &'static str {
@@ -216,6 +236,7 @@ async fn accept(
     tx: &mut Tx,
     call_id: &str,
     span: Option<std::ops::Range<u64>>,
+    repaired: Vec<Repair>,
     fact: Extraction,
 ) -> anyhow::Result<Taken> {
     let kind = fact.kind();
@@ -223,7 +244,8 @@ async fn accept(
     let announcement = Announcement::of(call_id, fact);
     let id = announcement.extraction_id.0;
     let event_id = announcement.event_id().0;
-    let new = NewExtraction { id, call_id, kind, span, event_id, said: Said::Accepted { data } };
+    let repairs = repairs(&repaired)?;
+    let new = NewExtraction { id, call_id, kind, span, event_id, repairs, said: Said::Accepted { data } };
     let status = if store::add_extraction(tx.connection(), &new).await? {
         match announcement.event {
             AnnouncedEvent::Patient(event) => tx.publish(event).await?,
@@ -233,5 +255,5 @@ async fn accept(
     } else {
         TakenStatus::Repeated
     };
-    Ok(Taken { extraction_id: id, kind, status, problems: Vec::new() })
+    Ok(Taken { extraction_id: id, kind, status, problems: Vec::new(), repaired })
 }

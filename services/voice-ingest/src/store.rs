@@ -56,6 +56,8 @@ pub struct NewExtraction<'a> {
     pub kind: Kind,
     pub span: Option<Range<u64>>,
     pub event_id: Uuid,
+    /// What was changed to make JSON of it.
+    pub repairs: Option<Value>,
     pub said: Said<'a>,
 }
 
@@ -75,8 +77,8 @@ pub async fn add_extraction(tx: &mut PgConnection, new: &NewExtraction<'_>) -> R
         Said::Rejected { raw, problems } => (None, Some(*raw), Some(problems)),
     };
     let written = sqlx::query!(
-        "INSERT INTO voice.extractions (id, call_id, kind, span, data, raw, problems, event_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO voice.extractions (id, call_id, kind, span, data, raw, problems, event_id, repairs)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
         new.id,
         new.call_id,
         new.kind.as_str(),
@@ -84,7 +86,8 @@ pub async fn add_extraction(tx: &mut PgConnection, new: &NewExtraction<'_>) -> R
         data,
         raw,
         problems,
-        new.event_id
+        new.event_id,
+        new.repairs
     )
     .execute(tx)
     .await?;
@@ -118,6 +121,7 @@ pub struct ExtractionRow {
     pub data: Option<Value>,
     pub raw: Option<String>,
     pub problems: Option<Value>,
+    pub repairs: Option<Value>,
     pub event_id: Uuid,
     /// Whether its event (or its dead letter) is in Kafka.
     pub published: bool,
@@ -131,7 +135,7 @@ pub struct ExtractionRow {
 pub async fn extractions(pool: &PgPool, call_id: &str) -> Result<Vec<ExtractionRow>, sqlx::Error> {
     sqlx::query_as!(
         ExtractionRow,
-        r#"SELECT e.id, e.kind, e.span, e.data, e.raw, e.problems, e.event_id,
+        r#"SELECT e.id, e.kind, e.span, e.data, e.raw, e.problems, e.repairs, e.event_id,
                   pg_visible_in_snapshot(e.xid, c.snapshot)
                     AND NOT EXISTS (SELECT FROM voice.outbox_held h
                                     WHERE h.key = e.call_id AND h.headers->>'ce_id' = e.event_id::text) AS "published!",

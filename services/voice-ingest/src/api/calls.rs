@@ -34,6 +34,9 @@ struct Extraction {
     /// What was said, where it was rejected.
     raw: Option<String>,
     problems: Option<Value>,
+    /// What was changed in what was said to make JSON of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repaired: Option<Value>,
     event_id: Uuid,
     patient_id: Option<i64>,
     appointment_id: Option<i64>,
@@ -98,6 +101,7 @@ fn shown(row: ExtractionRow) -> Extraction {
         data: row.data,
         raw: row.raw,
         problems: row.problems,
+        repaired: row.repairs,
         event_id: row.event_id,
         patient_id: row.patient_id,
         appointment_id: row.appointment_id,

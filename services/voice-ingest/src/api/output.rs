@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
 };
+use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem, idempotency::Claim};
 
@@ -40,9 +41,11 @@ pub(super) async fn take(
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
     checked(&call_id)?;
-    let text = text(request).await?;
-    let taken = intake.text(&call_id, &text, piece.last.unwrap_or(true), claim).await;
+    let last = piece.last.unwrap_or(true);
+    let text = text(request, last).await?;
+    let taken = intake.text(&call_id, &text, last, claim).await;
     let extractions = taken.map_err(|error| match error.downcast_ref::<Unacceptable>() {
+        Some(Unacceptable::NothingSaid) if text.is_empty() => nothing_said(),
         Some(why @ Unacceptable::NothingSaid) => Problem::field("text", why.to_string(), "send what the AI said"),
         Some(why @ Unacceptable::TooManyMarkers) => {
             Problem::field("text", why.to_string(), "send it in pieces with ?final=false, or mend what repeats itself")
@@ -53,30 +56,82 @@ pub(super) async fn take(
     Ok((StatusCode::ACCEPTED, ApiJson(Answer { call_id, extractions })))
 }
 
-async fn text(request: Request) -> Result<String, Problem> {
-    if is_plain_text(request.headers()) {
-        let bytes = axum::body::Bytes::from_request(request, &()).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::payload_too_large(
-                    "The text is larger than this service takes; send it in pieces with ?final=false.",
-                )
-            } else {
-                Problem::bad_request("The body ended before it was complete.")
-            }
-        })?;
-        if bytes.is_empty() {
-            return Err(Problem::bad_request("The body is empty; send what the AI said."));
+async fn text(request: Request, last: bool) -> Result<Vec<u8>, Problem> {
+    let Some(encoding) = plain_text(request.headers())? else {
+        let ApiJson(body) = ApiJson::<TextBody>::from_request(request, &()).await?;
+        return Ok(body.text.into_bytes());
+    };
+    let bytes = axum::body::Bytes::from_request(request, &()).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::payload_too_large(
+                "The text is larger than this service takes; send it in pieces with ?final=false.",
+            )
+        } else {
+            Problem::bad_request("The body ended before it was complete.")
         }
-        return String::from_utf8(bytes.into()).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            Problem::bad_request(format!("The body is not UTF-8 from byte {at} on; send text in UTF-8."))
-        });
+    })?;
+    if bytes.is_empty() && !last {
+        return Err(nothing_said());
     }
-    let ApiJson(body) = ApiJson::<TextBody>::from_request(request, &()).await?;
-    Ok(body.text)
+    if encoding == UTF_8 {
+        return match not_utf8_from(&bytes, last) {
+            None => Ok(bytes.into()),
+            Some(at) => {
+                Err(Problem::bad_request(format!("The body is not UTF-8 from byte {at} on; send text in UTF-8.")))
+            }
+        };
+    }
+    match encoding.decode_without_bom_handling_and_without_replacement(&bytes) {
+        Some(text) => Ok(text.into_owned().into_bytes()),
+        None => Err(Problem::bad_request(format!(
+            "The body is not {}, which its Content-Type declares; send UTF-8, or cut the text between characters.",
+            encoding.name()
+        ))),
+    }
 }
 
-fn is_plain_text(headers: &HeaderMap) -> bool {
+fn nothing_said() -> Problem {
+    Problem::bad_request("The body is empty; send what the AI said.")
+}
+
+/// Where a piece stops being UTF-8. It may begin inside a character and, where more is to come, end inside one.
+fn not_utf8_from(piece: &[u8], last: bool) -> Option<usize> {
+    let begin = piece.iter().take(3).take_while(|byte| matches!(byte, 0x80..0xc0)).count();
+    let error = str::from_utf8(&piece[begin..]).err()?;
+    (last || error.error_len().is_some()).then(|| begin + error.valid_up_to())
+}
+
+/// The encoding of a plain text; `None` for what is none.
+fn plain_text(headers: &HeaderMap) -> Result<Option<&'static Encoding>, Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/plain")
+    let mut parts = value.split(';').map(str::trim);
+    if !parts.next().unwrap_or_default().eq_ignore_ascii_case("text/plain") {
+        return Ok(None);
+    }
+    let charset =
+        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    let Some((_, label)) = charset else { return Ok(Some(UTF_8)) };
+    match Encoding::for_label_no_replacement(label.trim().trim_matches('"').as_bytes()) {
+        Some(encoding) => Ok(Some(encoding)),
+        None => {
+            Err(Problem::unsupported_media_type("The charset of the Content-Type is not known; send text in UTF-8."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_may_be_cut_inside_a_character_and_is_utf8_otherwise() {
+        let text = "Zo\u{eb} \u{1f9b7}!".as_bytes();
+        for cut in 0..=text.len() {
+            let (one, two) = text.split_at(cut);
+            assert_eq!((not_utf8_from(one, false), not_utf8_from(two, true)), (None, None), "cut at {cut}");
+        }
+        assert_eq!(not_utf8_from(b"ab\xffcd", false), Some(2));
+        assert_eq!(not_utf8_from(b"Zo\xc3", true), Some(2));
+        assert_eq!(not_utf8_from(b"\x80\x80\x80\x80", false), Some(3));
+    }
 }

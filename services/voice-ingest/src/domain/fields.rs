@@ -78,6 +78,7 @@ impl From<Broken> for Rejection {
             BrokenReason::Malformed => "correct the JSON text",
             BrokenReason::Unfinished => "complete the object from the call's recording",
             BrokenReason::TooLarge | BrokenReason::TooDeep => "keep only the fields of this kind",
+            BrokenReason::Thought => "add it if the caller said so",
         };
         Self::whole(RejectionCategory::Deserialization, broken.reason.explanation(), remedy)
     }

@@ -27,7 +27,7 @@ pub use calendar::DateOrder;
 pub use fields::{FieldProblem, Rejection, RejectionCategory};
 pub use patient::PatientCreation;
 pub use phone::{Region, UnknownRegion};
-pub use scanner::{Broken, BrokenReason, Found, Scanner};
+pub use scanner::{Broken, BrokenReason, Found, Repair, Scanner};
 
 /// What a marker announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,6 +49,14 @@ impl Kind {
         match self {
             Self::PatientCreation => "PATIENT_CREATION",
             Self::BookingConfirmation => "BOOKING_CONFIRMATION",
+        }
+    }
+
+    /// The fields of its data.
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::PatientCreation => &["name", "email", "phone", "date_of_birth"],
+            Self::BookingConfirmation => &["dentist", "date", "time", "patient_name", "service", "notes"],
         }
     }
 

@@ -6,6 +6,7 @@ mod bad_input;
 mod call_page;
 mod command_line;
 mod conformance;
+mod forms;
 mod observed;
 mod personal_data;
 mod pieces;

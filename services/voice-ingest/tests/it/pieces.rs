@@ -96,3 +96,38 @@ async fn pieces_survive_a_restart_between_them() {
     assert_eq!(taken[0]["status"], "accepted");
     assert_eq!(voice.shown("call").await[0]["data"]["name"], "Ada Byron");
 }
+
+#[tokio::test]
+async fn a_piece_may_end_inside_a_character_and_the_last_may_be_empty() {
+    let voice = Voice::without_kafka().await;
+    let text = "PATIENT_CREATION: {\"name\": \"Zo\u{eb} Split\"}".as_bytes();
+    let cut = text.iter().position(|byte| *byte == 0xc3).unwrap() + 1;
+    let send = async |call: &str, piece: &[u8], last: bool| {
+        let path = format!("/api/v1/calls/{call}/output?final={last}");
+        voice.post(&path, "text/plain", piece.to_vec()).await
+    };
+    assert!(send("split", &text[..cut], false).await.extractions().is_empty());
+    send("split", &text[cut..], true).await.extractions();
+    assert_eq!(voice.shown("split").await[0]["data"]["name"], "Zo\u{eb} Split");
+
+    send("ended", &text[..cut], false).await.extractions();
+    let [taken] = <[Value; 1]>::try_from(send("ended", b"", true).await.extractions()).unwrap();
+    assert_eq!(taken["status"], "rejected");
+    assert_eq!(voice.call_page("ended").await["unfinished"], false);
+    assert_eq!(send("never-heard", b"", true).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_declared_charset_is_read_or_refused() {
+    let voice = Voice::without_kafka().await;
+    let text = "PATIENT_CREATION: {\"name\": \"Zo\u{eb} U16\"}";
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let latin1: Vec<u8> = text.chars().map(|character| character as u8).collect();
+    for (call, charset, body) in [("utf-16le", "utf-16le", utf16), ("latin1", "\"ISO-8859-1\"", latin1)] {
+        let content_type = format!("text/plain; charset={charset}");
+        voice.post(&format!("/api/v1/calls/{call}/output"), &content_type, body).await.extractions();
+        assert_eq!(voice.shown(call).await[0]["data"]["name"], "Zo\u{eb} U16", "{call}");
+    }
+    let refused = voice.post("/api/v1/calls/unknown/output", "text/plain; charset=klingon", text).await;
+    assert_eq!(refused.status, 415, "{}", refused.body);
+}

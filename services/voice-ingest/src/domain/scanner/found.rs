@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Kind;
 
 /// One marker and what followed it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// What the marker announces.
     pub kind: Kind,
@@ -18,9 +18,37 @@ pub struct Found {
     pub span: Range<u64>,
     /// The object's text, or why there is none.
     pub json: Result<String, Broken>,
+    /// What was changed to make JSON of it.
+    pub repairs: Vec<Repair>,
     /// The text from the marker on, for a person to read: the object, or for a broken one also what follows up to the
     /// next blank line or marker. At most [`super::EXCERPT_MAX`] bytes; NUL is shown as a space.
     pub raw: String,
+}
+
+/// What of an object was no JSON, and has one meaning all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repair {
+    /// It was a text in JSON.
+    Escaped,
+    /// Single or typographic quotes.
+    Quotes,
+    /// Names without quotes.
+    UnquotedName,
+    /// A comma before a closing bracket.
+    TrailingComma,
+    /// Comments.
+    Comment,
+    /// Words of another language: `None`, `True`, `NaN`.
+    Word,
+    /// Line breaks and tabulators in texts.
+    LineBreak,
+    /// Digits that are no number: `+49301234`.
+    Number,
+    /// Full-width punctuation.
+    Punctuation,
+    /// The marks of a quotation at the beginning of lines.
+    Quotation,
 }
 
 /// Why a marker has no object.
@@ -44,6 +72,8 @@ pub enum BrokenReason {
     TooLarge,
     /// It passed [`super::DEPTH_MAX`].
     TooDeep,
+    /// It was only thought.
+    Thought,
 }
 
 impl BrokenReason {
@@ -55,6 +85,7 @@ impl BrokenReason {
             Self::Unfinished => "unfinished",
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
+            Self::Thought => "thought",
         }
     }
 
@@ -66,6 +97,7 @@ impl BrokenReason {
             Self::Unfinished => "the text ended before the JSON object after the marker was closed",
             Self::TooLarge => "the JSON object after the marker is larger than 64 KiB",
             Self::TooDeep => "the JSON object after the marker is nested deeper than 64 levels",
+            Self::Thought => "the marker stands in a thought of the model that does not end",
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The scanner's laws: any cut gives what the whole gives, linear time, bounded state; and a table of texts.
 
+mod forms;
 mod speed;
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{edge::Edge, *};
 
 const PATIENT: Kind = Kind::PatientCreation;
 const BOOKING: Kind = Kind::BookingConfirmation;
@@ -22,8 +23,12 @@ fn scan_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Found> {
     all
 }
 
-/// The same result from the whole text at once, by the definition and without any state: the oracle.
-fn defined(text: &[u8]) -> Vec<(Kind, usize, Result<usize, BrokenReason>)> {
+/// The most emphasis between a marker's word and its colon.
+const TAIL_MAX: usize = 4;
+
+/// What the documented form announces, from the whole text at once and without any state: a marker in capitals, a colon, and an
+/// object with only white space, emphasis or a fence between.
+fn documented(text: &[u8]) -> Vec<(Kind, std::ops::Range<usize>)> {
     let (mut all, mut at) = (Vec::new(), 0);
     while at < text.len() {
         let marker = Kind::ALL.into_iter().find_map(|kind| {
@@ -36,9 +41,12 @@ fn defined(text: &[u8]) -> Vec<(Kind, usize, Result<usize, BrokenReason>)> {
             at += 1;
             continue;
         };
-        let object = object_after(&text[colon..]);
-        all.push((kind, at, object.map(|length| colon + length)));
-        at = colon + object.unwrap_or(0);
+        if let Ok(length) = object_after(&text[colon..]) {
+            all.push((kind, at..colon + length));
+            at = colon + length;
+        } else {
+            at = colon;
+        }
     }
     all
 }
@@ -70,20 +78,25 @@ fn object_after(text: &[u8]) -> Result<usize, BrokenReason> {
     Err(BrokenReason::Unfinished)
 }
 
-fn check_against_definition(text: &[u8], all: &[Found]) {
-    let expected = defined(text);
-    let seen: Vec<_> = all
-        .iter()
-        .map(|found| {
-            let (start, end) = (found.span.start as usize, found.span.end as usize);
-            if let Ok(json) = &found.json {
-                assert!(text[start..end].ends_with(json.as_bytes()));
-            }
-            (found.kind, start, found.json.as_ref().map(|_| end).map_err(|broken| broken.reason))
-        })
-        .collect();
-    assert_eq!(seen, expected, "{}", String::from_utf8_lossy(text));
-    assert!(all.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "spans overlap: {all:?}");
+/// Nothing of the documented form is lost: it is found, or content of what was found.
+fn check(text: &[u8], all: &[Found]) {
+    let shown = || format!("{} gave {all:?}", String::from_utf8_lossy(text));
+    let is_thought = |at: usize| text[..at].windows(7).any(|tag| tag.eq_ignore_ascii_case(b"<think>"));
+    for (kind, span) in documented(text).into_iter().filter(|(_, span)| !is_thought(span.start)) {
+        let (start, end) = (span.start as u64, span.end as u64);
+        let has_it = |found: &Found| {
+            let is_it = found.kind == kind && found.span == (start..end) && found.json.is_ok();
+            is_it || found.json.is_ok() && found.span.start < end && found.span.end > start
+        };
+        assert!(all.iter().any(has_it), "{kind} at {span:?} is lost: {}", shown());
+    }
+    for found in all {
+        let span = &text[found.span.start as usize..found.span.end as usize];
+        if let Ok(json) = &found.json {
+            assert!(!found.repairs.is_empty() || span.ends_with(json.as_bytes()), "{}", shown());
+        }
+    }
+    assert!(all.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "spans overlap: {}", shown());
     assert!(all.iter().all(|found| found.raw.len() <= 3 * EXCERPT_MAX && !found.raw.contains('\0')));
 }
 
@@ -114,7 +127,7 @@ fn the_table_of_texts() {
         // Not markers.
         ("Some longer prose, then ____PATIENT_CREATION: {}", &[]),
         (r#"XPATIENT_CREATION: {"a":1} NEW_PATIENT_CREATION: {"a":1} 2PATIENT_CREATION: {}"#, &[]),
-        (r#"PATIENT_CREATIONS: {"a":1} PATIENT_CREATION {"a":1} patient_creation: {"a":1}"#, &[]),
+        (r#"PATIENT_CREATIONS: {"a":1} PATIENT_CREATION_LOG: {"a":1}"#, &[]),
         (r#"PATIENT_PATIENT_CREATION: {} ____PATIENT_CREATION: {}"#, &[]),
         (
             r#"BOOKING_CONFIRMATION: {"notes": "said PATIENT_CREATION: {\"name\": 1} twice"}"#,
@@ -142,7 +155,7 @@ fn the_table_of_texts() {
             &[(PATIENT, Err(BrokenReason::NotAnObject)), (BOOKING, Ok("{}"))],
         ),
         (
-            "PATIENT_CREATION: {\"notes\": \"two\nlines\"} BOOKING_CONFIRMATION: {}",
+            "PATIENT_CREATION: {\"notes\": two lines} BOOKING_CONFIRMATION: {}",
             &[(PATIENT, Err(BrokenReason::Malformed)), (BOOKING, Ok("{}"))],
         ),
     ];
@@ -151,7 +164,7 @@ fn the_table_of_texts() {
         let seen: Vec<_> =
             whole.iter().map(|found| (found.kind, found.json.as_deref().map_err(|broken| broken.reason))).collect();
         assert_eq!(&seen, expected, "{text}");
-        check_against_definition(text.as_bytes(), &whole);
+        check(text.as_bytes(), &whole);
         for cut in 0..=text.len() {
             let (one, two) = text.as_bytes().split_at(cut);
             assert_eq!(scan_pieces([one, two]), whole, "{text} cut at {cut}");
@@ -165,7 +178,7 @@ fn spans_and_raw_show_a_person_where_it_stood() {
     let text = "Zoë: **PATIENT_CREATION:** [1,\n2] and so on.\n\nNext. BOOKING_CONFIRMATION: {} ok";
     let all = scan(text.as_bytes());
     let cut = |found: &Found| text[found.span.start as usize..found.span.end as usize].to_owned();
-    assert_eq!(cut(&all[0]), "PATIENT_CREATION:** ");
+    assert_eq!(cut(&all[0]), "PATIENT_CREATION:** [");
     assert_eq!(all[0].raw, "PATIENT_CREATION:** [1,\n2] and so on.");
     assert_eq!(cut(&all[1]), "BOOKING_CONFIRMATION: {}");
     assert_eq!(all[1].raw, "BOOKING_CONFIRMATION: {}");
@@ -203,7 +216,7 @@ fn a_marker_inside_a_broken_object_has_its_own_span() {
             "y".repeat(fill + 100)
         );
         let all = scan(text.as_bytes());
-        check_against_definition(text.as_bytes(), &all);
+        check(text.as_bytes(), &all);
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].json, Err(Broken { reason: BrokenReason::TooLarge }));
         assert!(all[0].raw.len() <= EXCERPT_MAX);
@@ -224,7 +237,7 @@ fn nothing_is_kept_of_prose_and_little_of_anything_else() {
     let state = |scanner: &Scanner| serde_json::to_string(scanner).unwrap().len();
     let mut scanner = Scanner::new();
     scanner.push("She said: BOOKING, or Peter? ".repeat(10_000).as_bytes(), &mut |_| panic!("nothing to find"));
-    assert!(scanner.window.is_empty() && scanner.window.capacity() == 0 && state(&scanner) < 200);
+    assert!(scanner.text.len() < 64 && scanner.text.capacity() < 128 && state(&scanner) < 250);
 
     // The longest object that is still open; quotes and backslashes are the worst case for the stored form.
     let mut most = 0;
@@ -233,12 +246,8 @@ fn nothing_is_kept_of_prose_and_little_of_anything_else() {
         scanner.push(b"PATIENT_CREATION: {\"a\":\"", &mut |_| {});
         for _ in 0..OBJECT_MAX {
             scanner.push(filling.as_bytes(), &mut |_| {});
-            // Both never grow at the same time: a marker ends the excerpt of the one before.
-            assert!(scanner.window.len() <= GAP_MAX + OBJECT_MAX);
-            assert!(
-                scanner.pending.as_ref().is_none_or(|p| p.excerpt.len() <= EXCERPT_MAX && scanner.window.is_empty())
-            );
-            if scanner.window.len() % 4096 < 12 {
+            assert!(scanner.text.len() <= 64 + GAP_MAX + OBJECT_MAX + EXCERPT_MAX);
+            if scanner.text.len() % 4096 < 12 {
                 most = most.max(state(&scanner));
             }
         }
@@ -246,15 +255,76 @@ fn nothing_is_kept_of_prose_and_little_of_anything_else() {
     assert!(most < 132 * 1024, "{most} bytes stored");
 }
 
+/// What an earlier version stored between two pieces of a call, in each of its places.
+#[test]
+fn a_state_of_the_first_version_is_read_on() {
+    let states = [
+        (
+            r#"{"offset": 3, "place": "Prose", "edge": "Open", "window": {"text": "", "rest": []}, "pending": null}"#,
+            "PATIENT_CREATION: {}",
+        ),
+        (
+            r#"{"offset": 10, "place": {"Word": {"kind": "PATIENT_CREATION", "matched": 8}}, "edge": "Closed",
+                "window": {"text": "", "rest": []}, "pending": null}"#,
+            "CREATION: {}",
+        ),
+        (
+            r#"{"offset": 18, "place": {"Tail": {"kind": "PATIENT_CREATION", "start": 0, "tail": "**"}}, "edge": "Open",
+                "window": {"text": "", "rest": []}, "pending": null}"#,
+            ": {}",
+        ),
+        (
+            r#"{"offset": 18, "place": {"Gap": {"head": {"kind": "PATIENT_CREATION", "start": 0, "tail": ""}, "ticks": 0,
+                "language": false}}, "edge": "Closed", "window": {"text": " ", "rest": []}, "pending": null}"#,
+            "{}",
+        ),
+        (
+            r#"{"offset": 40, "place": {"Object": {"head": {"kind": "PATIENT_CREATION", "start": 20, "tail": ""}, "at": 1,
+                "reader": {"open": 1, "depth": 1, "next": "FirstKey"}}}, "edge": "Closed",
+                "window": {"text": " {", "rest": []}, "pending": null}"#,
+            "}",
+        ),
+        (
+            r#"{"offset": 50, "place": "Prose", "edge": "Open", "window": {"text": "", "rest": []}, "pending": {"head":
+                {"kind": "BOOKING_CONFIRMATION", "start": 20, "tail": ""}, "reason": "not_an_object", "broke_at": 42,
+                "excerpt": {"text": "BOOKING_CONFIRMATION: no, wait", "rest": []}, "blank": false}}"#,
+            " PATIENT_CREATION: {}",
+        ),
+    ];
+    for (state, more) in states {
+        let mut scanner = Scanner::restored(serde_json::from_str(state).unwrap()).unwrap_or_else(|| panic!("{state}"));
+        let mut found = Vec::new();
+        scanner.push(more.as_bytes(), &mut |one| found.push(one));
+        scanner.finish(&mut |one| found.push(one));
+        let last = found.pop().unwrap_or_else(|| panic!("{state}"));
+        assert_eq!((last.kind, last.json.as_deref()), (PATIENT, Ok("{}")), "{state}");
+        assert_eq!(found.len(), usize::from(state.contains("excerpt")), "{state}");
+    }
+}
+
+#[test]
+fn a_field_that_is_added_to_the_state_makes_it_no_other() {
+    let mut scanner = Scanner::new();
+    scanner.push(b"PATIENT_CREATION: {\"a\": 1", &mut |_| {});
+    let mut state = serde_json::to_value(&scanner).unwrap();
+    state["of_tomorrow"] = 1.into();
+    state.as_object_mut().unwrap().remove("again");
+    let mut scanner = Scanner::restored(state).unwrap();
+    let mut found = Vec::new();
+    scanner.push(b"}", &mut |one| found.push(one));
+    assert_eq!(found.len(), 1);
+}
+
 #[test]
 fn a_stored_state_that_was_damaged_does_no_harm() {
     let mut scanner = Scanner::new();
     scanner.push(b"PATIENT_CREATION: {\"a\": 1", &mut |_| {});
     let mut state = serde_json::to_value(&scanner).unwrap();
-    state["window"]["text"] = "".into();
-    let mut scanner: Scanner = serde_json::from_value(state).unwrap();
-    scanner.push(b"} BOOKING_CONFIRMATION: {}", &mut |_| {});
-    scanner.finish(&mut |_| {});
+    state["text"]["text"] = "".into();
+    state["at"] = 10.into();
+    assert_eq!(Scanner::restored(state), None);
+    assert_eq!(Scanner::restored(serde_json::json!({"version": 3})), None);
+    assert_eq!(Scanner::restored(serde_json::json!("no state")), None);
 }
 
 /// Pieces of text in which everything that the scanner cares about meets everything else.
@@ -306,6 +376,17 @@ const FRAGMENTS: &[&[u8]] = &[
     b"\r\n",
     b"BOOKING_CONFIRMATION**:",
     b"PATIENT_CREATION_:",
+    b"PATIENT\\_CREATION = {'a': 'b',}",
+    b"patient_creation",
+    b"Booking Confirmation: ",
+    b"\", \"arguments\": \"{\\\"a\\\": 1}\"",
+    b"<think>",
+    b"</think>",
+    b"<",
+    b"'",
+    "\u{201c}".as_bytes(),
+    b"// x\n",
+    b"None",
 ];
 
 fn random_text(random: &mut fastrand::Rng, text: &mut Vec<u8>) {
@@ -332,7 +413,7 @@ fn a_million_random_texts_do_no_harm() {
         scanner.push(one, &mut count);
         scanner.push(two, &mut count);
         if round % 64 == 0 {
-            check_against_definition(&text, &scan(&text));
+            check(&text, &scan(&text));
         }
     }
     assert!(complete > 100_000 && broken > 100_000, "the texts are no test: {complete} complete, {broken} broken");
@@ -349,7 +430,7 @@ proptest! {
     #[test]
     fn any_cut_gives_what_the_whole_gives(text in texts(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8), stored: bool) {
         let whole = scan(&text);
-        check_against_definition(&text, &whole);
+        check(&text, &whole);
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
         cuts.extend([0, text.len()]);
         cuts.sort_unstable();
@@ -358,7 +439,7 @@ proptest! {
             scanner.push(&text[cut[0]..cut[1]], &mut |found| all.push(found));
             prop_assert_eq!(scanner.position(), cut[1] as u64);
             if stored {
-                scanner = serde_json::from_str(&serde_json::to_string(&scanner).unwrap()).unwrap();
+                scanner = Scanner::restored(serde_json::to_value(&scanner).unwrap()).unwrap();
             }
         }
         scanner.finish(&mut |found| all.push(found));
@@ -366,7 +447,7 @@ proptest! {
     }
 
     #[test]
-    fn every_valid_object_between_any_prose_is_found(parts in prop::collection::vec((any::<bool>(), "[^PB\"{}]{0,30}", json_objects()), 0..8)) {
+    fn every_valid_object_between_any_prose_is_found(parts in prop::collection::vec((any::<bool>(), "[^PBpb\"{}<\\[]{0,30}", json_objects()), 0..8)) {
         let (mut text, mut expected) = (String::new(), Vec::new());
         for (booking, prose, object) in &parts {
             let (kind, json) = (if *booking { BOOKING } else { PATIENT }, object.to_string());
