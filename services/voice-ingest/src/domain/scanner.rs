@@ -118,10 +118,13 @@ impl Scanner {
 
     /// Looks at the next piece of the text and hands out, in order, what is complete with it.
     pub fn push(&mut self, piece: &[u8], found: &mut impl FnMut(Found)) {
-        self.text.extend_from_slice(piece);
-        self.offset += piece.len() as u64;
-        self.advance(false, found);
-        self.settle();
+        // In parts, so that a long piece is not copied as a whole.
+        for part in piece.chunks(OBJECT_MAX) {
+            self.text.extend_from_slice(part);
+            self.offset += part.len() as u64;
+            self.advance(false, found);
+            self.settle();
+        }
     }
 
     /// The text is over: what is open is broken. A later `push` begins a new text at the same offset.
