@@ -67,7 +67,12 @@ pub(super) async fn watch(pool: &PgPool, session: &Session, schema: &str) -> any
             Err(error) if answered.elapsed() < WAIT => {
                 tracing::warn!(schema, %error, "whether the session that migrates goes on cannot be asked");
             }
-            Err(_) => return lost("the database does not answer"),
+            Err(error) => {
+                return lost(&format!(
+                    "for {} s nobody could ask for the session that migrates: {error}",
+                    WAIT.as_secs()
+                ));
+            }
         }
     }
 }
@@ -98,4 +103,32 @@ async fn look(pool: &PgPool, session: &Session) -> sqlx::Result<Option<Vec<Holde
             CASE WHEN state LIKE 'idle%' THEN extract(epoch FROM clock_timestamp() - state_change)::float8 END AS idle_for
         FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids($1)) AND wait_event_type IS DISTINCT FROM 'Lock' ORDER BY pid";
     sqlx::query_as(holders).bind(session.pid).fetch_all(pool).await.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection;
+    use test_kit::postgres::TestDatabase;
+
+    use super::*;
+
+    async fn session(connection: &mut PgConnection) -> Session {
+        end_with_its_client(connection).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_session_that_has_the_number_of_one_that_is_over_is_another() {
+        let database = TestDatabase::create().await;
+        let mut first = PgConnection::connect(database.url()).await.unwrap();
+        let first = session(&mut first).await;
+        let mut second = PgConnection::connect(database.url()).await.unwrap();
+        let second = session(&mut second).await;
+        for there in [&first, &second] {
+            assert!(look(database.pool(), there).await.unwrap().is_some(), "{there:?}");
+        }
+        let over = Session { pid: second.pid, since: first.since };
+        assert!(look(database.pool(), &over).await.unwrap().is_none(), "{over:?}");
+        let why = watch(database.pool(), &over, "voice").await.to_string();
+        assert!(why.contains("no more"), "{why}");
+    }
 }

@@ -14,8 +14,8 @@ use service_kit::{
     config::DatabaseConfig,
     postgres::{self, Migrations},
 };
-use sqlx::{Connection, Executor, PgConnection, migrate::Migrator};
-use test_kit::{postgres::TestDatabase, wait::wait_until};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrator};
+use test_kit::{postgres::TestDatabase, private_postgres::PrivatePostgres, wait::wait_until};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -104,10 +104,14 @@ async fn a_start_that_hears_no_more_of_its_migration_begins_anew() {
 
 /// The lock that all who migrate in this database take.
 async fn take_the_lock(database: &TestDatabase) -> PgConnection {
-    use sqlx::migrate::Migrate;
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
-    connection.lock().await.unwrap();
+    lock(&mut connection).await;
     connection
+}
+
+async fn lock(connection: &mut PgConnection) {
+    use sqlx::migrate::Migrate;
+    connection.lock().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,6 +124,47 @@ async fn a_start_gives_up_behind_a_session_that_does_nothing_and_names_it() {
     let error = format!("{:#}", start.unwrap_err());
     assert!(error.contains(&format!("pg_terminate_backend({pid})")), "{error}");
     holder.close().await.unwrap();
+}
+
+/// Each way ends with another refusal of who asks; what migrates is let be, as it is in already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_whose_migration_cannot_be_asked_for_any_more_gives_up_and_says_why() {
+    let server = PrivatePostgres::start().await;
+    let ways = [
+        ("28000", "ALTER ROLE {role} NOLOGIN"),
+        ("28P01", "ALTER ROLE {role} PASSWORD 'another'"),
+        ("53300", "ALTER ROLE {role} CONNECTION LIMIT 1"),
+    ];
+    let starts = ways.map(|(code, way)| gives_up_after(&server, code, way));
+    futures::future::join_all(starts).await;
+}
+
+async fn gives_up_after(server: &PrivatePostgres, code: &str, way: &'static str) {
+    let name = format!("role_{}", code.to_lowercase());
+    let mut admin = PgConnection::connect(&server.url()).await.unwrap();
+    let create = format!("CREATE ROLE {name} LOGIN PASSWORD 'first'");
+    admin.execute(AssertSqlSafe(create)).await.unwrap();
+    let own = format!("CREATE DATABASE {name} OWNER {name}");
+    admin.execute(AssertSqlSafe(own)).await.unwrap();
+    // Whoever migrates here waits for it, and for longer than the watch does.
+    let mut working = PgConnection::connect(&server.url_of("postgres", "", &name)).await.unwrap();
+    lock(&mut working).await;
+    let works = tokio::spawn(async move { working.execute("SELECT pg_sleep(120)").await.map(drop) });
+
+    let url = server.url_of(&name, "first", &name);
+    let config = DatabaseConfig { url: url.into(), max_connections: 4, auto_migrate: true };
+    let start = tokio::spawn(async move { postgres::prepare(&config, "voice", SETS, "voice-ingest").await.map(drop) });
+    wait_until("it waits to migrate", LONG, || async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND wait_event = 'advisory'";
+        let mut asking = PgConnection::connect(&server.url()).await.unwrap();
+        sqlx::query_scalar::<_, i64>(waits).bind(&name).fetch_one(&mut asking).await.unwrap() == 1
+    })
+    .await;
+    admin.execute(AssertSqlSafe(way.replace("{role}", &name))).await.unwrap();
+    let end = timeout(LONG, start).await.unwrap_or_else(|_| panic!("{code}: it ends")).unwrap();
+    let error = format!("{:#}", end.unwrap_err());
+    assert!(error.contains("nobody could ask for the session that migrates: "), "{code}: {error}");
+    works.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
