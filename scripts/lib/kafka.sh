@@ -34,8 +34,7 @@ kafka_install() {
   need_maven
   say_part kafka 'fetching the jars of Kafka by Maven (54 MB, once per machine)'
   rm -rf "$libs.part"
-  (cd "$STACK_DIR" && mvn -q -B -Dstyle.color=never -f "$TEMPLATES/kafka/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
-    -DoutputDirectory="$libs.part") </dev/null >"$log" 2>&1 ||
+  maven kafka dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libs.part" >"$log" 2>&1 ||
     fail 'fetching the jars of Kafka' "$log" 'check that Maven reaches a repository (settings.xml, proxy), then run this again'
   mv "$libs.part" "$libs"
 }

@@ -41,4 +41,5 @@ mail_delete() { rm -rf "$STACK_DIR/mail"; }
 mail_exports() {
   export_line SMTP_HOST 127.0.0.1
   export_line SMTP_PORT "$(mail_port)"
+  export_line MAIL_WEB_URL "http://127.0.0.1:$(mail_web_port)"
 }

@@ -27,6 +27,15 @@ running_pid() {
   if [ "$1" = postgres ]; then postgres_running_pid; else process_id "$1"; fi
 }
 
+# part_runs <part>: well or not, by this checkout.
+part_runs() {
+  if [ "$(mode)" = docker ]; then
+    [ -n "$(compose ps -q "$1" 2>/dev/null)" ]
+  else
+    [ -n "$(running_pid "$1")" ]
+  fi
+}
+
 # part_up: healthy, and by this checkout.
 part_up() {
   if [ "$(mode)" = docker ]; then
@@ -36,17 +45,40 @@ part_up() {
   fi
 }
 
+# part_moved <part>: it is to have another port than the one that it has.
+part_moved() {
+  case "$1" in
+    kafka) port_moved kafka || port_moved kafka-controller ;;
+    mail) port_moved mail || port_moved mail-web ;;
+    *) port_moved "$1" ;;
+  esac
+}
+
+# What of STACK_* the scripts read, or `stack env` exports.
+STACK_SETTINGS='MODE OWN KAFKA_PORT KAFKA_CONTROLLER_PORT POSTGRES_PORT REGISTRY_PORT MAIL_PORT MAIL_WEB_PORT VOICE_INGEST_PORT
+HEALTHCORE_PUBLISHER_PORT KAFKA_LIBS REGISTRY_APP JAVA PG_BIN PGBOUNCER'
+
+# A mistyped setting would have no effect and say nothing.
+tell_unknown_settings() {
+  local name
+  for name in $(env | sed -n 's/^STACK_\([A-Z0-9_]*\)=.*/\1/p'); do
+    # shellcheck disable=SC2086 # a list of words
+    printf '%s\n' $STACK_SETTINGS | grep -qx "$name" || say_part stack "STACK_$name is not a setting and has no effect"
+  done
+}
+
 # parts_up <native|docker|''> <part...>
 parts_up() {
   local forced=$1 part missing=''
   shift
   make_stack_folders
+  tell_unknown_settings
   for part in "$@"; do
     if users_own "$part"; then
       local name
       name=$("${part}_own_variable")
       say_part "$part" "yours: $(without_password "${!name}") ($name is set; not started, never reconfigured)"
-    elif ! { [ -z "$forced" ] || [ "$forced" = "$(mode)" ]; } || ! part_up "$part"; then
+    elif ! { [ -z "$forced" ] || [ "$forced" = "$(mode)" ]; } || part_moved "$part" || ! part_up "$part"; then
       missing="$missing $part"
     fi
   done
@@ -78,7 +110,7 @@ start_missing() {
     printf 'docker\n' >"$STACK_DIR/mode"
     docker_start "$@" && return 0
     rm -f "$STACK_DIR/mode"
-    [ "$forced" != docker ] || fail 'docker compose create' "$LOG_DIR/docker.log" 'check the images, or use STACK_MODE=native'
+    [ "$forced" != docker ] || fail 'docker pull' "$LOG_DIR/docker.log" 'check the way to the registry, or use STACK_MODE=native'
     say_part docker "images cannot be had ($(tail -n 1 "$LOG_DIR/docker.log")); going on without Docker"
   fi
   printf 'native\n' >"$STACK_DIR/mode"
@@ -92,9 +124,13 @@ native_start() {
   for part in "$@"; do
     pid=$(running_pid "$part")
     if [ -n "$pid" ]; then
-      # Perhaps it is only still starting, for another call.
-      "${part}_wait" && continue
-      say_part "$part" 'runs but does not answer; starting it again'
+      if part_moved "$part"; then
+        say_part "$part" "is on $("${part}_address") and was given another port; starting it again there"
+      else
+        # Perhaps it is only still starting, for another call.
+        "${part}_wait" && continue
+        say_part "$part" 'runs but does not answer; starting it again'
+      fi
       "${part}_stop"
     fi
     end_orphans "$part"
@@ -137,7 +173,7 @@ parts_delete() {
   if [ "$(mode)" = docker ]; then docker_delete "$@"; fi
   for part in "$@"; do
     "${part}_delete"
-    rm -f "$PORT_DIR/$part"
+    rm -f "$PORT_DIR/$part" "$WANTED_DIR/$part"
   done
 }
 
@@ -161,6 +197,8 @@ parts_exports() {
     fi
   done
   export_line STACK_OWN "${own# }"
+  # So that a plain `docker compose` means the same containers.
+  if [ "$(mode)" = docker ]; then compose_exports; fi
   for name in $SERVICES; do
     export_line "$(shout "$name")_URL" "$(service_url "$name")"
   done
@@ -169,4 +207,6 @@ parts_exports() {
   [ ! -s "$STACK_DIR/java" ] || export_line STACK_JAVA "$(cat "$STACK_DIR/java")"
   name=$(find_postgres)
   [ -z "$name" ] || export_line STACK_PG_BIN "$name"
+  name=${STACK_PGBOUNCER:-$(find_pgbouncer)}
+  [ -z "$name" ] || export_line STACK_PGBOUNCER "$name"
 }

@@ -9,11 +9,22 @@ port_of() {
   if [ -s "$PORT_DIR/$1" ]; then cat "$PORT_DIR/$1"; else printf '%s\n' "$2"; fi
 }
 
-# choose_port <name> <preferred>: for a part that does not run now. Keeps the remembered port while it is free, since
-# shells and .env files hold it.
+# port_moved <name>: STACK_<NAME>_PORT asks for another port than the one in use, and than it did when that was chosen. Unset, it
+# asks for nothing.
+port_moved() {
+  local variable asked
+  variable=STACK_$(shout "$1")_PORT
+  asked=${!variable:-}
+  [ -n "$asked" ] && [ -s "$PORT_DIR/$1" ] && [ "$asked" != "$(cat "$PORT_DIR/$1")" ] &&
+    [ "$asked" != "$(cat "$WANTED_DIR/$1" 2>/dev/null)" ]
+}
+
+# choose_port <name> <preferred>: for a part that does not run now. Keeps the remembered port while it is free and no other one
+# is asked for, since shells and .env files hold it.
 choose_port() {
   local name=$1 preferred=$2 port expected tries=0
   is_port "$preferred" || fail "STACK_$(shout "$name")_PORT is '$preferred'" '' 'set it to a number from 1 to 65535, or unset it'
+  if port_moved "$name"; then rm -f "$PORT_DIR/$name"; fi
   expected=$(port_of "$name" "$preferred")
   port=$expected
   while port_taken "$port" || port_reserved "$name" "$port"; do
@@ -23,6 +34,7 @@ choose_port() {
   done
   [ "$port" = "$expected" ] || say_part "$name" "port $expected is taken by something else, using $port"
   printf '%s\n' "$port" >"$PORT_DIR/$name"
+  printf '%s\n' "$preferred" >"$WANTED_DIR/$name"
 }
 
 is_port() {

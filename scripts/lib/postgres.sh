@@ -54,7 +54,8 @@ postgres_healthy() { postgres_answers && postgres_has_database; }
 postgres_answers() {
   if [ -n "$(postgres_running_pid)" ]; then
     PG_BIN=${PG_BIN:-$(find_postgres)}
-    "$PG_BIN/pg_isready" -q -t 2 -h 127.0.0.1 -p "$(postgres_port)"
+    # With a role that exists: for any other the server logs a failure at each question.
+    "$PG_BIN/pg_isready" -q -t 2 -h 127.0.0.1 -p "$(postgres_port)" -U postgres -d postgres
   else
     return 1
   fi

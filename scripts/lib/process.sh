@@ -56,7 +56,7 @@ launch() {
   if command -v setsid >/dev/null; then detach='nohup setsid'; fi
   (
     close_inherited_descriptors
-    cd "${LAUNCH_IN:-.}"
+    cd "${LAUNCH_IN:-.}" || exit
     # shellcheck disable=SC2086 # one or two words
     exec $detach "$@"
   ) </dev/null >"$log" 2>&1 &

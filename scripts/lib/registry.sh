@@ -17,8 +17,7 @@ registry_install() {
   need_maven
   say_part registry 'fetching the schema registry by Maven (109 MB, once per machine)'
   rm -rf "$app.part"
-  (cd "$STACK_DIR" && mvn -q -B -Dstyle.color=never -f "$TEMPLATES/registry/pom.xml" dependency:copy \
-    -DoutputDirectory="$app.part") </dev/null >"$log" 2>&1 ||
+  maven registry dependency:copy -DoutputDirectory="$app.part" >"$log" 2>&1 ||
     fail 'fetching the schema registry' "$log" 'check that Maven reaches a repository (settings.xml, proxy), then run this again'
   tar -xzf "$app.part"/*.tar.gz -C "$app.part" >>"$log" 2>&1 || fail 'unpacking the schema registry' "$log" 'is the disk full?'
   rm -f "$app.part"/*.tar.gz

@@ -28,6 +28,29 @@ took() {
   fi
 }
 
+# refuse_unknown_flags <known flags> -- <arguments...>: before anything is started or built, which takes minutes.
+refuse_unknown_flags() {
+  local known argument
+  # shellcheck disable=SC2086 # a list of words
+  known=" $(printf '%s ' $1)"
+  shift 2
+  for argument in "$@"; do
+    case "$argument" in
+      --) return 0 ;;
+      -*)
+        case "$known" in
+          *" ${argument%%=*} "*) ;;
+          *)
+            printf 'unknown flag: %s\n\n' "$argument" >&2
+            usage >&2
+            exit 2
+            ;;
+        esac
+        ;;
+    esac
+  done
+}
+
 # fail <step> <log file or ''> <what to do>: ends the script.
 fail() {
   {

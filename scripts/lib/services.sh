@@ -18,11 +18,23 @@ service_ready() {
   [ "$(http_status "$(port_of "$1" "$(service_preferred_port "$1")")" /readyz)" = 200 ]
 }
 
-# What a running service was started from: a new build or another database asks for a new start.
+# The names of all settings, with the forms that a secret has; each is in .env.example as a comment, #NAME=default.
+service_settings() {
+  sed -n 's/^#\([A-Z][A-Z0-9_]*\)=.*/\1/p' "$ROOT/.env.example" | sed 'p;s/$/_FILE/'
+}
+
+# What a running service was started from: a new build, another value of any setting or another content of a file that one names
+# asks for a new start.
 service_fingerprint() {
   {
     stat -c '%s %Y' "$1" 2>/dev/null || stat -f '%z %m' "$1"
-    env | grep -E '^(KAFKA_|DATABASE_URL|SCHEMA_REGISTRY_URL|SMTP_|RUST_LOG|LOG_FORMAT|API_TOKENS)' | sort
+    local name
+    # Each KAFKA_ name, since some have others beside their own.
+    for name in $(service_settings) $(env | sed -n 's/^\(KAFKA_[A-Z0-9_]*\)=.*/\1/p' | sort); do
+      [ -n "${!name+set}" ] || continue
+      printf '%s=%s\n' "$name" "${!name}"
+      case "$name" in *_FILE | *FILE) cat "${!name}" 2>/dev/null || true ;; esac
+    done
   } | cksum | cut -d ' ' -f 1
 }
 
@@ -32,7 +44,7 @@ service_start() {
   fingerprint=$(service_fingerprint "$binary")
   if [ -n "$(process_id "$name")" ]; then
     # Not ready is no reason: it may be waiting for a Kafka that was started a moment ago.
-    if [ "$fingerprint" = "$(cat "$RUN_DIR/$name.from" 2>/dev/null)" ]; then return 1; fi
+    if [ "$fingerprint" = "$(cat "$RUN_DIR/$name.from" 2>/dev/null)" ] && ! port_moved "$name"; then return 1; fi
     stop_process "$name" 20
   fi
   choose_port "$name" "$(service_preferred_port "$name")"
@@ -57,4 +69,11 @@ services_stop() {
   for name in $SERVICES; do
     [ ! -e "$(pid_file "$name")" ] || { stop_process "$name" 20 && rm -f "$RUN_DIR/$name.from"; }
   done
+}
+
+# composed_services: whether the services run in containers, by docker-compose.yml.
+composed_services() {
+  local name
+  [ "$(mode)" = docker ] || return 1
+  for name in $SERVICES; do compose_healthy "$name" || return 1; done
 }

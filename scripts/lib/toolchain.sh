@@ -7,13 +7,16 @@ need_rust() {
     fail 'cargo is not there' '' 'install Rust by https://rustup.rs; the version is in rust-toolchain.toml and comes by itself'
   cargo --version >/dev/null 2>"$LOG_DIR/cargo.log" ||
     fail 'cargo does not start' "$LOG_DIR/cargo.log" "rustup toolchain install $(toolchain_channel)"
-  if command -v apt-get >/dev/null; then
-    if ! command -v cc >/dev/null || ! command -v make >/dev/null || ! pkg-config --exists openssl 2>/dev/null; then
-      apt_install 'a C compiler and OpenSSL (build the Kafka client)' build-essential pkg-config libssl-dev
-    fi
-  elif ! command -v cc >/dev/null; then
-    fail 'no C compiler' '' 'install one, with make, pkg-config and the headers of OpenSSL'
+  if ! command -v cc >/dev/null || ! command -v make >/dev/null || ! has_openssl; then
+    apt_install 'a C compiler, make or OpenSSL with its headers (they build the Kafka client)' build-essential pkg-config libssl-dev
+    has_openssl || fail 'the headers of OpenSSL are not found' "$LOG_DIR/install.log" 'set OPENSSL_DIR to where they are'
   fi
+}
+
+# Where the build looks for it: a folder that is named, pkg-config, and Homebrew's own place, which pkg-config does not know.
+has_openssl() {
+  [ -n "${OPENSSL_DIR:-}${OPENSSL_LIB_DIR:-}" ] || pkg-config --exists openssl 2>/dev/null ||
+    { command -v brew >/dev/null && [ -e "$(brew --prefix openssl@3 2>/dev/null)/include/openssl/ssl.h" ]; }
 }
 
 toolchain_channel() { sed -n 's/^channel *= *"\(.*\)"/\1/p' "$ROOT/rust-toolchain.toml"; }
