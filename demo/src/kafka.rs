@@ -105,6 +105,13 @@ impl Log {
         self.on(topic).find(|record| record.is(headers::CAUSATION_ID, &event_id.to_string()))
     }
 
+    /// Whether the event caused the first that was told of an appointment in the book.
+    pub fn is_first_of_appointment(&self, event_id: Uuid, appointment_id: i64) -> bool {
+        let mut told = self.on(&APPOINTMENT_BOOKED);
+        let first = told.find(|record| record.value["data"]["appointment_id"] == appointment_id);
+        first.is_some_and(|record| record.is(headers::CAUSATION_ID, &event_id.to_string()))
+    }
+
     /// By their ids: one that was written twice is one.
     pub fn dead_letters(&self) -> BTreeMap<&str, &Record> {
         self.on(&DEAD_LETTER_QUEUE).filter_map(|record| Some((record.headers.text(dlq::ID)?, record))).collect()

@@ -8,7 +8,7 @@ use std::{
 
 use events::contract::{
     headers::dlq,
-    topics::{APPOINTMENT_BOOKED, PATIENT_CREATED, PATIENT_UPDATED},
+    topics::{PATIENT_CREATED, PATIENT_UPDATED},
 };
 use uuid::Uuid;
 
@@ -189,15 +189,19 @@ fn booking(call_id: &str, said: &Extraction, seen: &Seen) -> Result<Fate, String
 
     if let Some(held) = of_slot.iter().filter(is_of_call).find(|one| one.status == "needs_review") {
         let reason = held.reason.clone().unwrap_or_default();
+        if said.status != "held" {
+            return Err(format!("appointment {} is held, but the call's page says {}", held.id, said.status));
+        }
         return Ok(Fate::Held { reason, patient: patient(held), slot: Some(slot) });
     }
     let Some(booked) = of_slot.iter().find(|one| one.status == "booked") else {
         return Err(format!("{}, but nobody has {slot}", said.status));
     };
-    let by_this = seen.log.caused_by(said.event_id, &APPOINTMENT_BOOKED).is_some();
-    if by_this && (said.status != "applied" || said.appointment_id != Some(booked.id)) {
+    if said.status != "applied" || said.appointment_id != Some(booked.id) {
         return Err(format!("appointment {} is booked, but the call's page says {}", booked.id, said.status));
     }
+    // Whoever confirms it again is told of, too.
+    let by_this = seen.log.is_first_of_appointment(said.event_id, booked.id);
     let effect = if by_this { Effect::Booked } else { Effect::AlreadyBooked };
     Ok(Fate::Applied { effect, patient: patient(booked), slot: Some(slot) })
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    day::{Call, Day, Effect, Fate},
+    day::{Call, Day, Fate},
     report::Progress,
     services::{CallPage, Extraction, Services, Taken},
 };
@@ -141,7 +141,7 @@ impl Caller {
         let mut pause = LOOK;
         loop {
             let page = self.services.call(&call.id).await?;
-            if self.is_settled(call, &page).await? {
+            if Self::is_settled(call, &page) {
                 return Ok((page, true));
             }
             if began.elapsed() > self.patience {
@@ -152,29 +152,14 @@ impl Caller {
         }
     }
 
-    async fn is_settled(&self, call: &Call, page: &CallPage) -> anyhow::Result<bool> {
-        if page.extractions.len() < call.expected.len() {
-            return Ok(false);
-        }
-        let open: Vec<(usize, &Extraction)> = page
-            .extractions
-            .iter()
-            .enumerate()
-            .filter(|(_, said)| said.status != "applied" && said.status != "rejected")
-            .collect();
-        if open.is_empty() {
-            return Ok(true);
-        }
-        if open.iter().any(|(_, said)| said.status != "published" || said.kind != "BOOKING_CONFIRMATION") {
-            return Ok(false);
-        }
-        // A held booking changes nothing on the call's page, nor does one that had been booked before.
-        let held = self.services.appointments(Some("needs_review")).await?;
-        let held = held.iter().filter(|booking| booking.call_id.as_ref() == Some(&call.id)).count();
-        let known = |at: &usize| {
-            let expected = call.expected.get(*at).map(|expected| &expected.fate);
-            matches!(expected, Some(Fate::Applied { effect: Effect::AlreadyBooked, .. }))
+    fn is_settled(call: &Call, page: &CallPage) -> bool {
+        let is_settled = |at: usize, said: &Extraction| match said.status.as_str() {
+            "applied" | "rejected" => true,
+            // Until its patient is known every booking is held.
+            "held" => matches!(call.expected.get(at).map(|expected| &expected.fate), Some(Fate::Held { .. })),
+            _ => false,
         };
-        Ok(held >= open.iter().filter(|(at, _)| !known(at)).count())
+        page.extractions.len() >= call.expected.len()
+            && page.extractions.iter().enumerate().all(|(at, said)| is_settled(at, said))
     }
 }

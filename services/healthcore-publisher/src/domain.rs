@@ -5,6 +5,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use crate::given_names::{Agreement, Name};
+
 /// A patient as the API shows one.
 #[derive(Debug, Clone, Serialize)]
 pub struct Patient {
@@ -14,6 +16,10 @@ pub struct Patient {
     pub phone: Option<String>,
     pub date_of_birth: Option<NaiveDate>,
     pub last_contact_at: Option<DateTime<Utc>>,
+    /// Whom of the record it may be; only a person can tell.
+    pub possible_duplicate_of: Option<i64>,
+    /// Why: `other_given_name`, `other_birth_date`, `name_in_part`.
+    pub doubt: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
@@ -44,6 +50,10 @@ pub enum ReviewReason {
     SlotTaken,
     /// Nobody, or more than one, is known by that name.
     UnknownPatient,
+    /// Clocks go forward over that local time.
+    TimeDoesNotExist,
+    /// Clocks go back over that local time.
+    TimeExistsTwice,
 }
 
 impl ReviewReason {
@@ -51,8 +61,52 @@ impl ReviewReason {
         match self {
             Self::SlotTaken => "slot_taken",
             Self::UnknownPatient => "unknown_patient",
+            Self::TimeDoesNotExist => "time_does_not_exist",
+            Self::TimeExistsTwice => "time_exists_twice",
         }
     }
+
+    /// What `local_time_problem` of the database says.
+    pub fn of_time(problem: Option<&str>) -> Option<Self> {
+        problem.map(|problem| match problem {
+            "time_exists_twice" => Self::TimeExistsTwice,
+            _ => Self::TimeDoesNotExist,
+        })
+    }
+}
+
+/// Why an appointment was called off by what was said later.
+pub mod called_off {
+    /// Another booking of the same call has taken its place.
+    pub const MOVED: &str = "moved";
+    /// The patient turned out to have the slot already.
+    pub const ALREADY_BOOKED: &str = "already_booked";
+}
+
+/// A booking of a call, as far as it matters whether a later one moves it.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub patient_id: Option<i64>,
+    pub patient_name: &'a str,
+    pub service: Option<&'a str>,
+}
+
+/// Whether two bookings of a call are for one person: where a patient is not known, as far as the names tell.
+pub fn is_same_person(one: Wanted<'_>, other: Wanted<'_>) -> bool {
+    match (one.patient_id, other.patient_id) {
+        (Some(one), Some(other)) => one == other,
+        _ => plain(one.patient_name) == plain(other.patient_name),
+    }
+}
+
+/// Whether a caller who wants `now` has moved what he wanted `before` in the same call: the same person, and the same service
+/// where both name one, else the same dentist. Two services are two appointments.
+pub fn is_moved(before: Wanted<'_>, now: Wanted<'_>, same_dentist: bool) -> bool {
+    is_same_person(before, now)
+        && match (before.service, now.service) {
+            (Some(before), Some(now)) => plain(before) == plain(now),
+            _ => same_dentist,
+        }
 }
 
 /// What two callers who give the same contact must not do at the same time, lest one patient becomes two. Sorted, so that
@@ -70,27 +124,24 @@ pub fn contact_locks(email: Option<&str>, phones: [Option<&str>; 2], name: &str)
 }
 
 /// Picks the patient that a booking is for: of those that the same call spoke of, the one of that name, or the only one
-/// where the booking names a part of his name; else the only one in the record who has that name.
+/// where the booking names a part of his name ("John" for "John Doe"); else the only one in the record who has that name.
 pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[i64]) -> Option<i64> {
-    let named = plain(named);
-    if let Some((id, _)) = of_call.iter().find(|(_, name)| plain(name) == named) {
+    if let Some((id, _)) = of_call.iter().find(|(_, name)| plain(name) == plain(named)) {
         return Some(*id);
     }
-    match (of_call, of_name) {
-        ([(id, name)], _) if is_part_of(&named, &plain(name)) => Some(*id),
-        (_, [id]) => Some(*id),
+    let named = Name::of(named);
+    let agreeing = |at_least: Agreement| -> Vec<i64> {
+        let agrees = |name: &str| named.agrees_with(&Name::of(name)).covers(at_least);
+        of_call.iter().filter(|(_, name)| agrees(name)).map(|(id, _)| *id).collect()
+    };
+    match (&agreeing(Agreement::Whole)[..], &agreeing(Agreement::Surname)[..], of_name) {
+        ([id], _, _) | ([], [id], _) | (_, _, [id]) => Some(*id),
         _ => None,
     }
 }
 
-/// Whether every word of `part` is a word of `whole`: a caller books as "John" and was registered as "John Doe".
-fn is_part_of(part: &str, whole: &str) -> bool {
-    let words: Vec<&str> = whole.split_whitespace().collect();
-    part.split_whitespace().all(|word| words.contains(&word))
-}
-
 /// A name without case and accents: within one call the AI writes "François" once and "Francois" the next time.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let letters = name.nfd().filter(|letter| !is_combining_mark(*letter));
     let folded: String = letters
         .flat_map(char::to_lowercase)
@@ -98,10 +149,12 @@ fn plain(name: &str) -> String {
             // Letters that Unicode does not take apart.
             'ø' => 'o',
             'ł' => 'l',
-            'đ' => 'd',
+            'đ' | 'ð' => 'd',
+            'ı' => 'i',
             other => other,
         })
         .collect();
+    let folded = folded.replace('ß', "ss").replace('æ', "ae").replace('œ', "oe");
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -118,6 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn a_booking_moves_another_of_the_same_person_and_matter() {
+        let wanted = |patient_id, patient_name, service| Wanted { patient_id, patient_name, service };
+        let ada = |service| wanted(Some(1), "Ada", service);
+        assert!(is_moved(ada(None), ada(None), true));
+        assert!(is_moved(ada(Some("Cleaning")), ada(Some("cleaning")), false), "another dentist for it");
+        assert!(is_moved(ada(None), ada(Some("Cleaning")), true), "it was not said before");
+        assert!(is_moved(wanted(None, "Zo\u{eb} Roe", None), wanted(Some(1), "zoe roe", None), true));
+        assert!(!is_moved(ada(Some("Cleaning")), ada(Some("Filling")), true), "two visits");
+        assert!(!is_moved(ada(None), ada(None), false));
+        assert!(!is_moved(ada(None), wanted(Some(2), "Ada", None), true), "a child of the caller");
+    }
+
+    #[test]
     fn a_booking_finds_its_patient() {
         let call = [(1, "John Doe".to_owned())];
         let pair = [(1, "John Doe".to_owned()), (2, "Jane Doe".to_owned())];
@@ -126,6 +192,11 @@ mod tests {
         assert_eq!(patient_of_booking("Francois Lefevre", &[(3, "François Lefèvre".to_owned())], &[]), Some(3));
         assert_eq!(patient_of_booking("Soren Odegard", &[(4, "Søren Ødegård".to_owned())], &[]), Some(4));
         assert_eq!(patient_of_booking("Jane Doe", &pair, &[]), Some(2));
+        assert_eq!(patient_of_booking("Jane", &pair, &[]), Some(2));
+        assert_eq!(patient_of_booking("Doe, Jane", &pair, &[]), Some(2));
+        assert_eq!(patient_of_booking("J. Doe", &pair, &[]), None, "either");
+        assert_eq!(patient_of_booking("J. Doe", &call, &[]), Some(1));
+        assert_eq!(patient_of_booking("John Roe", &call, &[]), None, "another surname");
         assert_eq!(patient_of_booking("Mary Major", &call, &[]), None, "a call for somebody else");
         assert_eq!(patient_of_booking("Mary Major", &call, &[7]), Some(7));
         assert_eq!(patient_of_booking("Mary Major", &[], &[7, 8]), None, "two of that name");

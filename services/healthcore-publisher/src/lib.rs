@@ -5,7 +5,9 @@ mod api;
 mod app;
 mod config;
 mod domain;
+mod given_names;
 pub mod handlers;
+mod identity;
 mod store;
 mod tail;
 

@@ -5,12 +5,15 @@ use chrono::{NaiveDate, NaiveTime};
 use events::contract::schema::voice::{BookingConfirmationV1, PatientCreationV1};
 use sqlx::{PgConnection, PgPool};
 
-use crate::domain::{Appointment, Patient, ReviewReason, contact_locks};
+use crate::{
+    domain::{Appointment, Patient, ReviewReason, contact_locks},
+    identity::{Doubt, Known},
+};
 
-/// Names the journey and the cause that the triggers put into the events of this transaction.
+/// Names the handler, the journey and the cause that the triggers put into the events of this transaction.
 pub async fn tell_cause(
     tx: &mut PgConnection,
-    actor: &str,
+    handler: &str,
     correlation_id: Option<&str>,
     causation_id: &str,
 ) -> Result<(), sqlx::Error> {
@@ -18,12 +21,22 @@ pub async fn tell_cause(
         "SELECT set_config('switchboard.actor', $1, true) AS actor,
                 set_config('switchboard.correlation_id', $2, true) AS correlation_id,
                 set_config('switchboard.causation_id', $3, true) AS causation_id",
-        actor,
+        format!("handler:{handler}"),
         correlation_id.unwrap_or_default(),
         causation_id
     )
     .fetch_one(tx)
     .await?;
+    Ok(())
+}
+
+/// Makes what belongs to one call wait for each other until the transaction ends: its patient and its booking may come side by
+/// side. The first of a handler's locks: the call's, then contacts, then slots, each kind sorted, so that no two wait for each
+/// other in a circle.
+pub async fn lock_call(tx: &mut PgConnection, call_id: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('call ' || $1::text, 0))", call_id)
+        .fetch_one(tx)
+        .await?;
     Ok(())
 }
 
@@ -36,51 +49,63 @@ pub async fn lock_contact(tx: &mut PgConnection, said: &PatientCreationV1) -> Re
     Ok(())
 }
 
-/// Finds the patient that a caller's data belong to: by address or number and birth date; where no birth date tells, by
-/// address or number and name; else one of the same call and name, which is a caller who corrects himself.
-pub async fn find_patient(tx: &mut PgConnection, said: &PatientCreationV1) -> Result<Option<i64>, sqlx::Error> {
+/// Who a caller could be: all that have the address or number, or that the same call spoke of.
+pub async fn known_people(tx: &mut PgConnection, said: &PatientCreationV1) -> Result<Vec<Known>, sqlx::Error> {
+    sqlx::query_as!(
+        Known,
+        r#"SELECT p.id, p.name, p.date_of_birth,
+                  coalesce(lower(p.email) = lower($1) OR p.phone = $2 OR p.phone_e164 = $3, false) AS "same_contact!",
+                  c.patient_id IS NOT NULL AS "same_call!"
+           FROM healthcore.patients p
+           LEFT JOIN healthcore.patient_calls c ON c.patient_id = p.id AND c.call_id = $4
+           WHERE lower(p.email) = lower($1) OR p.phone = $2 OR p.phone_e164 = $3
+              OR p.id IN (SELECT patient_id FROM healthcore.patient_calls WHERE call_id = $4)
+           ORDER BY p.id"#,
+        said.email,
+        said.phone,
+        said.phone_e164,
+        said.call_id
+    )
+    .fetch_all(tx)
+    .await
+}
+
+/// Writes a new patient; with a doubt, one who may be in the record already.
+pub async fn create_patient(
+    tx: &mut PgConnection,
+    said: &PatientCreationV1,
+    doubt: Option<Doubt>,
+) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
-        "SELECT p.id FROM healthcore.patients p
-         WHERE (lower(p.email) = lower($1) OR p.phone = $2 OR p.phone_e164 = $3)
-           AND (p.date_of_birth = $4
-                OR (p.date_of_birth IS NULL OR $4::date IS NULL) AND lower(p.name) = lower($5))
-            OR p.id IN (SELECT patient_id FROM healthcore.patient_calls WHERE call_id = $6) AND lower(p.name) = lower($5)
-         ORDER BY p.id LIMIT 1",
+        "INSERT INTO healthcore.patients
+             (name, email, phone, phone_e164, date_of_birth, last_contact_at, possible_duplicate_of, doubt)
+         VALUES ($1, $2, $3, $4, $5, clock_timestamp(), $6, $7) RETURNING id",
+        said.name,
         said.email,
         said.phone,
         said.phone_e164,
         said.date_of_birth,
-        said.name,
-        said.call_id
-    )
-    .fetch_optional(tx)
-    .await
-}
-
-pub async fn create_patient(tx: &mut PgConnection, said: &PatientCreationV1) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        "INSERT INTO healthcore.patients (name, email, phone, phone_e164, date_of_birth, last_contact_at)
-         VALUES ($1, $2, $3, $4, $5, clock_timestamp()) RETURNING id",
-        said.name,
-        said.email,
-        said.phone,
-        said.phone_e164,
-        said.date_of_birth
+        doubt.map(|doubt| doubt.of),
+        doubt.map(|doubt| doubt.why.as_str())
     )
     .fetch_one(tx)
     .await
 }
 
-/// What was said now overrides what was said before; what was not said stays.
-pub async fn update_patient(tx: &mut PgConnection, id: i64, said: &PatientCreationV1) -> Result<(), sqlx::Error> {
+/// What was said now overrides what was said before; what was not said stays. `name` is none where the record has more of it.
+pub async fn update_patient(
+    tx: &mut PgConnection,
+    id: i64,
+    name: Option<&str>,
+    said: &PatientCreationV1,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE healthcore.patients SET name = $2, email = coalesce($3, email), phone = coalesce($4, phone),
+        "UPDATE healthcore.patients SET name = coalesce($2, name), email = coalesce($3, email), phone = coalesce($4, phone),
                 phone_e164 = CASE WHEN $4::text IS NULL THEN phone_e164 ELSE $5 END,
-                date_of_birth = coalesce($6, date_of_birth), last_contact_at = clock_timestamp(),
-                updated_at = clock_timestamp()
+                date_of_birth = coalesce($6, date_of_birth), last_contact_at = clock_timestamp()
          WHERE id = $1",
         id,
-        said.name,
+        name,
         said.email,
         said.phone,
         said.phone_e164,
@@ -102,7 +127,7 @@ pub async fn note_call(tx: &mut PgConnection, call_id: &str, patient_id: i64) ->
     Ok(())
 }
 
-/// A booking that waits for its patient to be known.
+/// A booking whose patient is not known.
 #[derive(Debug)]
 pub struct WaitingBooking {
     pub id: i64,
@@ -110,18 +135,24 @@ pub struct WaitingBooking {
     pub dentist: String,
     pub date: NaiveDate,
     pub time: NaiveTime,
+    pub service: Option<String>,
+    /// What else keeps it from being booked.
+    pub time_problem: Option<String>,
 }
 
+/// Those of a call, in the order in which slots are locked.
 pub async fn bookings_without_patient(
     tx: &mut PgConnection,
     call_id: &str,
 ) -> Result<Vec<WaitingBooking>, sqlx::Error> {
     sqlx::query_as!(
         WaitingBooking,
-        "SELECT id, patient_name, dentist, date, time FROM healthcore.appointments
-         WHERE call_id = $1 AND status = 'needs_review' AND reason = $2 ORDER BY id FOR UPDATE",
-        call_id,
-        ReviewReason::UnknownPatient.as_str()
+        "SELECT id, patient_name, dentist, date, time, service,
+                healthcore.local_time_problem(date + time, time_zone) AS time_problem
+         FROM healthcore.appointments
+         WHERE call_id = $1 AND status = 'needs_review' AND patient_id IS NULL
+         ORDER BY healthcore.name_key(dentist), date, time, id FOR UPDATE",
+        call_id
     )
     .fetch_all(tx)
     .await
@@ -135,12 +166,75 @@ pub async fn give_patient(
     review: Option<ReviewReason>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE healthcore.appointments SET patient_id = $2, reason = $3, updated_at = clock_timestamp(),
+        "UPDATE healthcore.appointments SET patient_id = $2, reason = $3,
                 status = CASE WHEN $3::text IS NULL THEN 'booked' ELSE 'needs_review' END
          WHERE id = $1",
         id,
         patient_id,
         review.map(ReviewReason::as_str)
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Another booking of the same call.
+#[derive(Debug)]
+pub struct OtherBooking {
+    pub id: i64,
+    pub patient_id: Option<i64>,
+    pub patient_name: String,
+    /// Whether it is for the same dentist.
+    pub same_dentist: bool,
+    /// At the same time, too.
+    pub same_slot: bool,
+    pub service: Option<String>,
+    pub is_booked: bool,
+}
+
+/// The live bookings of a call but this one.
+pub async fn other_bookings(
+    tx: &mut PgConnection,
+    call_id: &str,
+    besides: Option<i64>,
+    dentist: &str,
+    date: NaiveDate,
+    time: NaiveTime,
+) -> Result<Vec<OtherBooking>, sqlx::Error> {
+    sqlx::query_as!(
+        OtherBooking,
+        r#"SELECT id, patient_id, patient_name, healthcore.name_key(dentist) = healthcore.name_key($3) AS "same_dentist!",
+                  (healthcore.name_key(dentist), date, time) = (healthcore.name_key($3), $4, $5) AS "same_slot!",
+                  service, status = 'booked' AS "is_booked!"
+           FROM healthcore.appointments
+           WHERE call_id = $1 AND id IS DISTINCT FROM $2 AND status IN ('booked', 'needs_review') ORDER BY id FOR UPDATE"#,
+        call_id,
+        besides,
+        dentist,
+        date,
+        time
+    )
+    .fetch_all(tx)
+    .await
+}
+
+/// Calls an appointment off.
+pub async fn cancel_appointment(tx: &mut PgConnection, id: i64, reason: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE healthcore.appointments SET status = 'cancelled', reason = $2 WHERE id = $1", id, reason)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// A caller confirmed what is there: nothing of it changes, and it is told with this confirmation as its cause. What no call
+/// announced, such as what the practice entered, is this one's from now on.
+pub async fn confirm_again(tx: &mut PgConnection, id: i64) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE healthcore.appointments SET confirmed_at = clock_timestamp(),
+                cause = coalesce(cause, nullif(current_setting('switchboard.causation_id', true), '')),
+                correlation = coalesce(correlation, nullif(current_setting('switchboard.correlation_id', true), ''))
+         WHERE id = $1",
+        id
     )
     .execute(tx)
     .await?;
@@ -159,14 +253,18 @@ pub async fn patients_of_call(tx: &mut PgConnection, call_id: &str) -> Result<Ve
 }
 
 pub async fn patients_of_name(tx: &mut PgConnection, name: &str) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!("SELECT id FROM healthcore.patients WHERE lower(name) = lower($1) ORDER BY id LIMIT 2", name)
-        .fetch_all(tx)
-        .await
+    sqlx::query_scalar!(
+        "SELECT id FROM healthcore.patients WHERE healthcore.name_key(name) = healthcore.name_key($1) ORDER BY id LIMIT 2",
+        name
+    )
+    .fetch_all(tx)
+    .await
 }
 
 /// Who has a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotHolder {
+    pub appointment_id: i64,
     pub patient_id: Option<i64>,
 }
 
@@ -177,18 +275,36 @@ pub async fn slot_holder(
     date: NaiveDate,
     time: NaiveTime,
 ) -> Result<Option<SlotHolder>, sqlx::Error> {
-    let slot = format!("slot {} {date} {time}", dentist.to_lowercase());
-    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", slot).fetch_one(&mut *tx).await?;
+    let moment = format!("{date} {time}");
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('slot ' || $2::text || ' ' || healthcore.name_key($1), 0))",
+        dentist,
+        moment
+    )
+    .fetch_one(&mut *tx)
+    .await?;
     sqlx::query_as!(
         SlotHolder,
-        "SELECT patient_id FROM healthcore.appointments
-         WHERE status = 'booked' AND lower(dentist) = lower($1) AND date = $2 AND time = $3",
+        "SELECT id AS appointment_id, patient_id FROM healthcore.appointments
+         WHERE status = 'booked' AND healthcore.name_key(dentist) = healthcore.name_key($1) AND date = $2 AND time = $3",
         dentist,
         date,
         time
     )
     .fetch_optional(tx)
     .await
+}
+
+/// What is wrong with a local time of the practice: see [`ReviewReason::of_time`].
+pub async fn time_problem(
+    tx: &mut PgConnection,
+    date: NaiveDate,
+    time: NaiveTime,
+    time_zone: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT healthcore.local_time_problem($1::date + $2::time, $3)", date, time, time_zone)
+        .fetch_one(tx)
+        .await
 }
 
 /// Writes an appointment; with a reason it is held for review.
@@ -228,7 +344,7 @@ pub async fn knows_time_zone(pool: &PgPool, name: &str) -> Result<bool, sqlx::Er
 pub async fn patient(pool: &PgPool, id: i64) -> Result<Option<Patient>, sqlx::Error> {
     sqlx::query_as!(
         Patient,
-        "SELECT id, name, email, phone, date_of_birth, last_contact_at, created_at, updated_at
+        "SELECT id, name, email, phone, date_of_birth, last_contact_at, possible_duplicate_of, doubt, created_at, updated_at
          FROM healthcore.patients WHERE id = $1",
         id
     )
@@ -236,14 +352,22 @@ pub async fn patient(pool: &PgPool, id: i64) -> Result<Option<Patient>, sqlx::Er
     .await
 }
 
-/// One page of patients, the oldest first, after the one with the id `after`.
-pub async fn patients(pool: &PgPool, after: i64, limit: i64) -> Result<Vec<Patient>, sqlx::Error> {
+/// One page of patients, the oldest first, after the one with the id `after`; of all, or of those who may be somebody else of
+/// the record.
+pub async fn patients(
+    pool: &PgPool,
+    in_doubt: Option<bool>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Patient>, sqlx::Error> {
     sqlx::query_as!(
         Patient,
-        "SELECT id, name, email, phone, date_of_birth, last_contact_at, created_at, updated_at
-         FROM healthcore.patients WHERE id > $1 ORDER BY id LIMIT $2",
+        "SELECT id, name, email, phone, date_of_birth, last_contact_at, possible_duplicate_of, doubt, created_at, updated_at
+         FROM healthcore.patients
+         WHERE id > $1 AND ($3::boolean IS NULL OR (possible_duplicate_of IS NOT NULL) = $3) ORDER BY id LIMIT $2",
         after,
-        limit
+        limit,
+        in_doubt
     )
     .fetch_all(pool)
     .await

@@ -19,7 +19,7 @@ use sqlx::{PgPool, migrate::Migrator};
 use crate::{
     NAME, SCHEMA, api,
     config::{Command, Config, Role},
-    handlers::{NoteBooking, NoteNewPatient, NoteReturningPatient},
+    handlers::{NoteBooking, NoteCancellation, NoteCompletion, NoteHeldBooking, NoteNewPatient, NoteReturningPatient},
     intake::Intake,
     send, store,
 };
@@ -113,6 +113,9 @@ fn consumer(config: &Config, pool: &PgPool) -> anyhow::Result<Consumer> {
         .handle(NoteNewPatient)
         .handle(NoteReturningPatient)
         .handle(NoteBooking)
+        .handle(NoteHeldBooking)
+        .handle(NoteCancellation)
+        .handle(NoteCompletion)
         .build()?;
     Ok(consumer)
 }

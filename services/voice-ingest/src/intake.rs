@@ -15,7 +15,7 @@ use events::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use service_kit::http::idempotency::Claim;
+use service_kit::http::{auth::Identity, idempotency::Claim};
 use uuid::Uuid;
 
 use crate::{
@@ -88,9 +88,10 @@ impl Intake {
         call_id: &str,
         piece: &[u8],
         last: bool,
+        by: &Identity,
         claim: Option<Claim>,
     ) -> anyhow::Result<Vec<Taken>> {
-        let mut tx = self.outbox.begin().await?;
+        let mut tx = self.begin(by).await?;
         let state = store::lock_call(tx.connection(), call_id).await?;
         if last && !state.unfinished && piece.trim_ascii().is_empty() {
             return Err(Unacceptable::NothingSaid.into());
@@ -127,12 +128,19 @@ impl Intake {
     }
 
     /// Takes one fact that came as data and was validated already. Taken twice, it is repeated.
-    pub async fn data(&self, call_id: &str, fact: Extraction) -> anyhow::Result<Taken> {
-        let mut tx = self.outbox.begin().await?;
+    pub async fn data(&self, call_id: &str, fact: Extraction, by: &Identity) -> anyhow::Result<Taken> {
+        let mut tx = self.begin(by).await?;
         store::lock_call(tx.connection(), call_id).await?;
         let taken = accept(&mut tx, call_id, None, Vec::new(), fact).await?;
         tx.commit().await?;
         Ok(taken)
+    }
+
+    /// What is published in it names the token that it was said with.
+    async fn begin(&self, by: &Identity) -> Result<Tx, sqlx::Error> {
+        let mut tx = self.outbox.begin().await?;
+        tx.by(format!("token:{}", by.name));
+        Ok(tx)
     }
 
     async fn found(&self, tx: &mut Tx, call_id: &str, found: Found, rules: &Rules) -> anyhow::Result<Taken> {

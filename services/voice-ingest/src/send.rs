@@ -4,7 +4,10 @@ use std::{io::Write, time::Duration};
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use events::{contract::topics::AI_RESPONSES, kafka::producer::Producer};
+use events::{
+    contract::{event::NewEvent, topics::AI_RESPONSES},
+    kafka::producer::Producer,
+};
 
 use crate::{
     NAME,
@@ -29,9 +32,10 @@ pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> 
     let announcement = Announcement::of(&args.call_id, fact);
     let id = announcement.event_id();
     let producer = Producer::new(&config.road.kafka, NAME, PATIENCE).context("the Kafka settings were refused")?;
+    let actor = Some("command:send".to_owned());
     match announcement.event {
-        AnnouncedEvent::Patient(event) => producer.publish(event).await?,
-        AnnouncedEvent::Booking(event) => producer.publish(event).await?,
+        AnnouncedEvent::Patient(event) => producer.publish(NewEvent { actor, ..event }).await?,
+        AnnouncedEvent::Booking(event) => producer.publish(NewEvent { actor, ..event }).await?,
     }
     let topic = config.road.kafka.topic_names().in_kafka(&AI_RESPONSES);
     writeln!(std::io::stdout(), "sent to {topic}: event {id}")?;

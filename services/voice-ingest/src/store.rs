@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, postgres::types::PgRange};
 use uuid::Uuid;
@@ -127,6 +127,10 @@ pub struct ExtractionRow {
     pub published: bool,
     pub patient_id: Option<i64>,
     pub appointment_id: Option<i64>,
+    /// What the record system said last of an appointment.
+    pub outcome: Option<String>,
+    pub outcome_reason: Option<String>,
+    pub appointment: Option<Value>,
     pub applied_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
 }
@@ -139,7 +143,7 @@ pub async fn extractions(pool: &PgPool, call_id: &str) -> Result<Vec<ExtractionR
                   pg_visible_in_snapshot(e.xid, c.snapshot)
                     AND NOT EXISTS (SELECT FROM voice.outbox_held h
                                     WHERE h.key = e.call_id AND h.headers->>'ce_id' = e.event_id::text) AS "published!",
-                  e.patient_id, e.appointment_id, e.applied_at, e.created_at
+                  e.patient_id, e.appointment_id, e.outcome, e.outcome_reason, e.appointment, e.applied_at, e.created_at
            FROM voice.extractions e, voice.outbox_cursor c WHERE e.call_id = $1 ORDER BY e.position"#,
         call_id
     )
@@ -168,38 +172,67 @@ pub async fn patient_applied(tx: &mut PgConnection, event_id: Uuid, patient_id: 
     Ok(noted.rows_affected() > 0)
 }
 
-/// An appointment that the record system has booked.
+/// What the record system says of an appointment.
 #[derive(Debug)]
-pub struct Booked<'a> {
+pub struct AppointmentNews<'a> {
     pub appointment_id: i64,
     pub patient_id: Option<i64>,
-    pub dentist: &'a str,
-    pub date: NaiveDate,
-    pub time: NaiveTime,
+    pub outcome: Outcome,
+    pub reason: Option<&'a str>,
+    /// When it happened there.
+    pub at: DateTime<Utc>,
+    /// Dentist, date and time.
+    pub appointment: Value,
 }
 
-/// The record system booked what our event asked for, or, once it knew the patient, what was said earlier in that call.
-pub async fn appointment_applied(
+/// What an appointment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Booked,
+    Held,
+    Cancelled,
+    Completed,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Booked => "booked",
+            Self::Held => "held",
+            Self::Cancelled => "cancelled",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+/// Notes what became of what our event announced, and of what later confirmed the same appointment. Values play no part: one
+/// appointment is another's by nothing but its cause. The events of four topics come in any order, so the latest stands; of one
+/// that is taken back to be looked at, two say so at once, and `held` is the more.
+pub async fn note_appointment(
     tx: &mut PgConnection,
-    event_id: Option<Uuid>,
-    call_id: &str,
-    booked: &Booked<'_>,
-) -> Result<bool, sqlx::Error> {
-    let noted = sqlx::query!(
-        "UPDATE voice.extractions SET appointment_id = $3, patient_id = $4,
-                applied_at = coalesce(applied_at, clock_timestamp())
+    cause: Option<Uuid>,
+    journey: Option<&str>,
+    news: &AppointmentNews<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE voice.extractions SET appointment_id = $3, patient_id = $4, outcome = $5, outcome_reason = $6,
+                outcome_at = $7, appointment = $8, appointment_journey = $2,
+                applied_at = CASE WHEN $5 IN ('booked', 'completed') THEN coalesce(applied_at, clock_timestamp())
+                                  ELSE applied_at END
          WHERE kind = 'BOOKING_CONFIRMATION' AND data IS NOT NULL
-           AND (event_id = $1 OR call_id = $2 AND lower(data->>'dentist') = lower($5)
-                                 AND (data->>'date')::date = $6 AND (data->>'time')::time = $7)",
-        event_id,
-        call_id,
-        booked.appointment_id,
-        booked.patient_id,
-        booked.dentist,
-        booked.date,
-        booked.time
+           AND (event_id = $1 OR appointment_journey = $2 AND appointment_id = $3)
+           AND (outcome_at IS NULL OR outcome_at < $7
+                OR outcome_at = $7 AND NOT (outcome = 'held' AND $5::text = 'cancelled'))",
+        cause,
+        journey,
+        news.appointment_id,
+        news.patient_id,
+        news.outcome.as_str(),
+        news.reason,
+        news.at,
+        news.appointment
     )
     .execute(tx)
     .await?;
-    Ok(noted.rows_affected() > 0)
+    Ok(())
 }

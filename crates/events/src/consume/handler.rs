@@ -251,7 +251,7 @@ impl<H: Handler> Registered for WithInbox<H> {
                 None => Some(self.handler.prepare(&event).await?),
             };
             let mut tx = self.outbox.begin().await?;
-            tx.caused_by(event.id, event.metadata.correlation_id.as_deref());
+            tx.caused_by(event.id, event.metadata.correlation_id.as_deref(), H::NAME);
             tx.tell_trace().await?;
             let by = ClaimedBy::of(event.id, record, replay);
             let written = self.write(&mut tx, &event, by, plan, replay).await;
@@ -288,7 +288,7 @@ impl<H: Handler> WithInbox<H> {
         replay: Option<&Replay>,
     ) -> Result<Applied, AttemptError> {
         let mut tx = self.outbox.begin().await?;
-        tx.caused_by(tombstone.id, None);
+        tx.caused_by(tombstone.id, None, H::NAME);
         tx.tell_trace().await?;
         let written = self.write_tombstone(&mut tx, tombstone, by, replay).await;
         Self::end(tx, written, replay).await

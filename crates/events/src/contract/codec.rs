@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn whatever_the_metadata_holds_a_sound_event_is_read_and_can_be_stored() {
-        for name in ["source", "correlation_id", "causation_id", "tenant_id"] {
+        for name in ["source", "correlation_id", "causation_id", "tenant_id", "actor"] {
             for hostile in ["\0", "call\0-7", "\u{1b}[31m", "a\r\nb", &"x".repeat(100_000), &"ü\0".repeat(200)] {
                 let record = patient_record(|record| record["metadata"][name] = hostile.into());
                 let opened = open(&AI_RESPONSES, AT, &record).unwrap();

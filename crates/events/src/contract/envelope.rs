@@ -32,7 +32,7 @@ pub struct Envelope<D> {
 pub struct Metadata {
     /// The service that published it.
     pub source: String,
-    /// `"<schema version>.0"` of this event type.
+    /// `"<schema version>.<addition>"` of this event type. Additions are optional: who knows the version reads them all.
     #[schemars(regex(pattern = r"^[1-9][0-9]*\.[0-9]+$"))]
     pub version: String,
     /// The journey: a call, a lead.
@@ -44,6 +44,9 @@ pub struct Metadata {
     /// The tenant, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
+    /// Who did it: `token:<name>`, `handler:<name>`, `role:<database role>` or `command:<name>`. Never a person's data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
 }
 
 /// The longest text of the metadata that a reader hands on, in bytes: twice what `voice-ingest` takes for the id of a call.
@@ -53,8 +56,8 @@ impl Metadata {
     /// As columns and settings of a database take it. Whoever wrote it, the event is sound: texts are cut and cleaned, the
     /// same way for all events of a journey.
     pub(super) fn make_storable(&mut self) {
-        let Self { source, version, correlation_id, causation_id, tenant_id } = self;
-        let given = [correlation_id, causation_id, tenant_id].into_iter().flatten();
+        let Self { source, version, correlation_id, causation_id, tenant_id, actor } = self;
+        let given = [correlation_id, causation_id, tenant_id, actor].into_iter().flatten();
         for text in [source, version].into_iter().chain(given) {
             if let Cow::Owned(plain) = plain(text, MAX_METADATA) {
                 *text = plain;
@@ -66,16 +69,18 @@ impl Metadata {
 impl<E: Event> Envelope<E> {
     /// Seals a new event as `source` publishes it.
     pub fn seal(event: NewEvent<E>, source: &str) -> Self {
+        let actor = event.actor.filter(|_| E::ACTOR);
         Self {
             event_id: event.id,
             event_type: E::TYPE.to_owned(),
             timestamp: event.occurred_at,
             metadata: Metadata {
                 source: source.to_owned(),
-                version: format!("{}.0", E::VERSION),
+                version: format!("{}.{}", E::VERSION, u16::from(actor.is_some())),
                 correlation_id: event.correlation_id,
                 causation_id: event.causation_id.map(|id| id.to_string()),
                 tenant_id: event.tenant_id,
+                actor,
             },
             data: event.data,
         }

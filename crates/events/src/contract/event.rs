@@ -18,6 +18,10 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + fmt::Debug + Send +
     /// The topic that carries it.
     const TOPIC: &'static TopicSpec;
 
+    /// Whether its envelope may name who did it, `metadata.actor`. An envelope that does is of the version `1.1`: what is
+    /// added is optional, and whoever reads 1.0 ignores it.
+    const ACTOR: bool = false;
+
     /// The record key: events of one key stay in order. Empty where each event stands alone; the record then has the
     /// event id as its key.
     fn key(&self) -> String;
@@ -166,6 +170,9 @@ pub struct NewEvent<E> {
     pub causation_id: Option<EventId>,
     /// The tenant, where there is one.
     pub tenant_id: Option<String>,
+    /// Who did it, as [`Metadata::actor`](super::envelope::Metadata::actor) has it; `None` takes whoever the transaction
+    /// names. Written only where [`Event::ACTOR`] says so.
+    pub actor: Option<String>,
     /// The payload.
     pub data: E,
 }
@@ -179,6 +186,7 @@ impl<E: Event> NewEvent<E> {
             correlation_id: None,
             causation_id: None,
             tenant_id: None,
+            actor: None,
             data,
         }
     }

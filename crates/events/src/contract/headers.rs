@@ -3,7 +3,10 @@
 //! The `ce_` names are CloudEvents 1.0 in binary mode, so that any CloudEvents SDK can read a record; trace context uses
 //! the plain W3C names that OpenTelemetry instrumentations read and write.
 
-use super::{envelope::Envelope, event::Event};
+use super::{
+    envelope::{Envelope, Metadata},
+    event::Event,
+};
 
 /// Always `1.0`.
 pub const CE_SPECVERSION: &str = "ce_specversion";
@@ -113,7 +116,7 @@ pub fn of<E: Event>(envelope: &Envelope<E>) -> Vec<(&'static str, String)> {
         (CE_SOURCE, envelope.metadata.source.clone()),
         (CE_TIME, super::envelope::timestamp(&envelope.timestamp)),
         (CE_SUBJECT, envelope.key()),
-        (CE_DATASCHEMA, format!("{}-{}:v{}", E::TOPIC.name, E::TYPE, E::VERSION)),
+        (CE_DATASCHEMA, dataschema::<E>(&envelope.metadata)),
         (CONTENT_TYPE, "application/json".to_owned()),
     ];
     if let Some(id) = &envelope.metadata.correlation_id {
@@ -123,6 +126,12 @@ pub fn of<E: Event>(envelope: &Envelope<E>) -> Vec<(&'static str, String)> {
         headers.push((CAUSATION_ID, id.clone()));
     }
     headers
+}
+
+/// Subject and version: `:v1` for 1.0, `:v1.1` for 1.1.
+fn dataschema<E: Event>(metadata: &Metadata) -> String {
+    let version = metadata.version.strip_suffix(".0").unwrap_or(&metadata.version);
+    format!("{}-{}:v{version}", E::TOPIC.name, E::TYPE)
 }
 
 /// The headers of a received record, names and bytes as they came.

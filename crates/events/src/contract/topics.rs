@@ -92,6 +92,8 @@ pub static PATIENT_UPDATED: TopicSpec = patients("healthcore.patient.updated");
 pub static PATIENT_DELETED: TopicSpec = patients("healthcore.patient.deleted");
 /// An appointment is in the book.
 pub static APPOINTMENT_BOOKED: TopicSpec = appointments("healthcore.appointment.booked");
+/// A booking waits for a person to look at it.
+pub static APPOINTMENT_HELD: TopicSpec = appointments("healthcore.appointment.held");
 /// An appointment was called off.
 pub static APPOINTMENT_CANCELLED: TopicSpec = appointments("healthcore.appointment.cancelled");
 /// An appointment took place.
@@ -130,6 +132,7 @@ pub static CATALOGUE: &[&TopicSpec] = &[
     &PATIENT_UPDATED,
     &PATIENT_DELETED,
     &APPOINTMENT_BOOKED,
+    &APPOINTMENT_HELD,
     &APPOINTMENT_CANCELLED,
     &APPOINTMENT_COMPLETED,
     &COMMUNICATION_EVENTS,

@@ -123,8 +123,8 @@ impl Registry {
             Some(Known::Refused(error, at)) if at.elapsed() < REFUSED_FOR => return Err(error),
             Some(Known::Refused(..)) | None => {}
         }
-        let version = dataschema.rsplit_once(":v").and_then(|(_, version)| version.parse().ok());
-        let Some(spec) = version.and_then(|version| schema::find(event_type, version)) else {
+        let tag = dataschema.rsplit_once(':').map(|(_, tag)| tag);
+        let Some(spec) = tag.and_then(|tag| schema::find_tagged(event_type, tag)) else {
             self.learn(dataschema, Known::Unframed);
             return Ok(None);
         };

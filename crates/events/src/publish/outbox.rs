@@ -56,6 +56,7 @@ impl Outbox {
             source: Arc::clone(&self.source),
             correlation_id: None,
             causation_id: None,
+            actor: None,
         })
     }
 
@@ -85,6 +86,7 @@ pub struct Tx {
     source: Arc<str>,
     correlation_id: Option<String>,
     causation_id: Option<EventId>,
+    actor: Option<String>,
 }
 
 impl fmt::Debug for Tx {
@@ -104,10 +106,16 @@ impl Tx {
         self.lease.connection()
     }
 
-    /// Events published from here on belong to the journey and have the cause of the event being handled.
-    pub(crate) fn caused_by(&mut self, event: EventId, correlation_id: Option<&str>) {
+    /// Events published from here on belong to the journey and have the cause of the event being handled, by this handler.
+    pub(crate) fn caused_by(&mut self, event: EventId, correlation_id: Option<&str>, handler: &str) {
         self.causation_id = Some(event);
         self.correlation_id = correlation_id.map(str::to_owned);
+        self.actor = Some(format!("handler:{handler}"));
+    }
+
+    /// Events published from here on name who did it, such as `token:front-desk`: a program or a post, never a person's data.
+    pub fn by(&mut self, actor: impl Into<String>) {
+        self.actor = Some(actor.into());
     }
 
     /// Triggers that publish find the present trace in `switchboard.traceparent`. Costs nothing while traces are off.
@@ -133,6 +141,7 @@ impl Tx {
     pub async fn publish<E: Event>(&mut self, mut event: NewEvent<E>) -> Result<EventId, PublishError> {
         event.causation_id = event.causation_id.or(self.causation_id);
         event.correlation_id = event.correlation_id.or_else(|| self.correlation_id.clone());
+        event.actor = event.actor.or_else(|| self.actor.clone());
         let envelope = Envelope::seal(event, &self.source);
         let encode = |source| PublishError::Encode { event_type: E::TYPE, source };
         let payload = codec::encode(&envelope).map_err(encode)?;

@@ -111,7 +111,7 @@ async fn a_foreign_registry_client_reads_ours_and_ours_reads_its_records() {
     assert_eq!(ids[0], ids[1], "one schema, one id");
     let url = |path: &str| format!("{registry}/{path}");
     let registered = ask(reqwest::Method::GET, url(&format!("schemas/ids/{}", ids[0])), None).await;
-    let schema = schema::find(PatientCreationV1::TYPE, 1).unwrap().schema();
+    let schema = schema::find_tagged(PatientCreationV1::TYPE, "v1").unwrap().schema();
     assert_eq!(&serde_json::from_str::<Value>(registered["schema"].as_str().unwrap()).unwrap(), schema);
     let level = ask(reqwest::Method::GET, url(&format!("config/{}", subject(&rig))), None).await;
     assert_eq!(level["compatibilityLevel"], "BACKWARD_TRANSITIVE");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Published, Record, booking, patient};
+use crate::support::{Published, Record, booking, patient, types};
 
 /// Status and reason.
 type State<'a> = (&'a str, Option<&'a str>);
@@ -49,7 +49,7 @@ async fn a_booking_in_another_call_is_found_by_the_name_if_only_one_has_it() {
     record.told("call-3", patient("call-3", "John Doe", "555-9876", None)).await;
     let id = record.told("call-4", booking("call-4", "John Doe", "Dr. Smith", "11:00")).await;
     assert_appointments(&record, &[(Some(1), BOOKED), (None, ("needs_review", Some("unknown_patient")))]).await;
-    assert!(record.caused_by(id).await.is_empty(), "what needs review was announced");
+    assert_eq!(types(&record.caused_by(id).await), ["appointment.held"], "what needs review is confirmed to nobody");
 }
 
 #[tokio::test]
@@ -57,7 +57,9 @@ async fn a_booking_before_its_patient_is_known_waits_and_is_booked_then() {
     let record = Record::start().await;
     let early = record.told("call", booking("call", "Ada Byron", "Dr. Smith", "10:00")).await;
     assert_appointments(&record, &[(None, ("needs_review", Some("unknown_patient")))]).await;
-    assert!(record.events().await.is_empty());
+    let held = record.caused_by(early).await;
+    assert_eq!((types(&held), held[0].key.as_str()), (vec!["appointment.held"], "appointment-1"));
+    assert_eq!((&held[0].data["status"], &held[0].data["reason"]), (&json!("held"), &json!("unknown_patient")));
     // Another call does not take it.
     record.told("other", patient("other", "Grace Hopper", "555-1234", None)).await;
     assert_appointments(&record, &[(None, ("needs_review", Some("unknown_patient")))]).await;
@@ -65,10 +67,12 @@ async fn a_booking_before_its_patient_is_known_waits_and_is_booked_then() {
     let id = record.told("call", patient("call", "Ada Byron", "ada@example.org", None)).await;
     assert_appointments(&record, &[(Some(2), BOOKED)]).await;
     let caused = record.caused_by(id).await;
-    let expected = [("patient.created", Some("call")), ("appointment.booked", Some("call"))];
+    assert_eq!(caused.iter().map(told).collect::<Vec<_>>(), [("patient.created", Some("call"))]);
+    // The cause of a booking is what announced it, whatever made it possible.
+    let caused = record.caused_by(early).await;
+    let expected = [("appointment.held", Some("call")), ("appointment.booked", Some("call"))];
     assert_eq!(caused.iter().map(told).collect::<Vec<_>>(), expected);
     assert_eq!((caused[1].key.as_str(), &caused[1].data["patient_id"]), ("2", &json!(2)));
-    assert!(record.caused_by(early).await.is_empty());
 }
 
 #[tokio::test]
@@ -81,10 +85,11 @@ async fn the_second_who_wants_a_slot_waits_for_a_person() {
     record.told("call-1", booking("call-1", "Ada Byron", "Dr. Smith", "10:00")).await;
     let second = record.told("call-2", booking("call-2", "Grace Hopper", "dr. smith", "10:00")).await;
     assert_appointments(&record, &[(Some(1), BOOKED), (Some(2), ("needs_review", Some("slot_taken")))]).await;
-    assert!(record.caused_by(second).await.is_empty(), "two were promised one slot");
+    let caused = record.caused_by(second).await;
+    assert_eq!((types(&caused), caused[0].key.as_str()), (vec!["appointment.held"], "2"), "two were promised one slot");
     // Another dentist at that time, and that dentist at another.
-    record.told("call-2", booking("call-2", "Grace Hopper", "Dr. Jones", "10:00")).await;
-    record.told("call-2", booking("call-2", "Grace Hopper", "Dr. Smith", "10:30")).await;
+    record.told("call-3", booking("call-3", "Grace Hopper", "Dr. Jones", "10:00")).await;
+    record.told("call-4", booking("call-4", "Grace Hopper", "Dr. Smith", "10:30")).await;
     assert_eq!(record.appointments().await.iter().filter(|(_, status, _)| status == "booked").count(), 3);
     let (_, _, held) = record.get("/api/v1/appointments/?status=needs_review").await;
     assert_eq!(held["items"].as_array().unwrap().len(), 1);
@@ -110,7 +115,10 @@ async fn the_same_booking_again_is_one_appointment() {
     // In the same call, and by a call that confirms it.
     for call in ["call-1", "call-2"] {
         let id = record.told(call, booking(call, "Ada Byron", "Dr. Smith", "10:00")).await;
-        assert!(record.caused_by(id).await.is_empty());
+        // Told again, so that the page of the call that confirms it can say so; of the journey that it belongs to.
+        let caused = record.caused_by(id).await;
+        assert_eq!(caused.iter().map(told).collect::<Vec<_>>(), [("appointment.booked", Some("call-1"))]);
+        assert_eq!(caused[0].data["appointment_id"], 1);
     }
     assert_appointments(&record, &[(Some(1), BOOKED)]).await;
 }

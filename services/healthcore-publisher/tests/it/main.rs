@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
+mod actors;
 mod api;
 mod bookings;
 mod conformance;
+mod identity;
 mod patients;
 mod poison;
 mod row_changes;
+mod slots;
 mod support;
 mod tail;
+mod untold;
+mod upgrade;

@@ -2,33 +2,9 @@
 //! compared with the contract's own (see `support`).
 
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
 use test_kit::wait::wait_for;
 
-use crate::support::{LONG, Published, Record, published};
-
-/// A plain connection, as another application has one.
-async fn connect(record: &Record) -> PgConnection {
-    PgConnection::connect(record.database.url()).await.unwrap()
-}
-
-async fn run(connection: &mut PgConnection, sql: &str) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))
-        .execute(connection)
-        .await
-        .unwrap_or_else(|error| panic!("{sql}: {error}"));
-}
-
-/// Runs a statement and returns what it published.
-async fn by(record: &Record, connection: &mut PgConnection, sql: &str) -> Vec<Published> {
-    let before = record.events().await.len();
-    run(connection, sql).await;
-    record.events().await.split_off(before)
-}
-
-fn types(events: &[Published]) -> Vec<&str> {
-    events.iter().map(|event| event.event_type.as_str()).collect()
-}
+use crate::support::{LONG, Record, by, connect, published, run, types};
 
 const APPOINTMENT: &str = "INSERT INTO healthcore.appointments (patient_id, patient_name, dentist, date, time)
     VALUES (1, 'Ada', 'Dr. Smith', '2026-12-01', '10:00')";
@@ -82,14 +58,20 @@ async fn a_change_of_an_appointment_by_any_program_is_published() {
     for moved in ["time = '11:30'", "date = '2026-12-02'", "time_zone = 'Europe/Berlin'", "dentist = 'Dr. Jones'"] {
         assert_eq!(types(&by(&record, &mut psql, &set(moved)).await), ["appointment.booked"], "{moved}");
     }
+    // The one who had it is told, too.
     let events = by(&record, &mut psql, &set("patient_id = 2, patient_name = 'Grace'")).await;
-    assert_eq!((types(&events), events[0].key.as_str()), (vec!["appointment.booked"], "2"));
-    assert_eq!(events[0].data["starts_at"], "2026-12-02T10:30:00.000Z");
+    assert_eq!(types(&events), ["appointment.cancelled", "appointment.booked"]);
+    let told = |n: usize| (events[n].key.as_str(), &events[n].data["reason"], &events[n].data["patient_name"]);
+    assert_eq!(told(0), ("1", &json!("other_patient"), &json!("Ada")));
+    assert_eq!(told(1), ("2", &json!(null), &json!("Grace")));
+    assert_eq!(events[1].data["starts_at"], "2026-12-02T10:30:00.000Z");
 
     let events = by(&record, &mut psql, &set("status = 'cancelled', reason = 'ill'")).await;
     assert_eq!((types(&events), &events[0].data["reason"]), (vec!["appointment.cancelled"], &json!("ill")));
     assert_eq!(events[0].data["status"], "cancelled");
-    assert_eq!(types(&by(&record, &mut psql, &set("time = '12:00'")).await), [""; 0], "a cancelled one was moved");
+    for change in ["reason = 'moved away'", "reason = NULL", "time = '12:00'", "dentist = 'Dr. Roe'"] {
+        assert_eq!(types(&by(&record, &mut psql, &set(change)).await), ["appointment.cancelled"], "{change}");
+    }
     assert_eq!(types(&by(&record, &mut psql, &set("status = 'booked', reason = NULL")).await), ["appointment.booked"]);
     let events = by(&record, &mut psql, &set("status = 'completed'")).await;
     assert_eq!((types(&events), &events[0].data["status"]), (vec!["appointment.completed"], &json!("completed")));
@@ -99,15 +81,23 @@ async fn a_change_of_an_appointment_by_any_program_is_published() {
     let events = by(&record, &mut psql, "DELETE FROM healthcore.appointments WHERE status = 'booked'").await;
     assert_eq!((types(&events), &events[0].data["reason"]), (vec!["appointment.cancelled"], &json!("deleted")));
 
-    // Nobody's yet.
+    // Nobody's yet, and told as that.
     let held =
         APPOINTMENT.replace("time)", "time, status, reason)").replace("'10:00')", "'10:00', 'needs_review', 'x')");
-    assert_eq!(types(&by(&record, &mut psql, &held).await), [""; 0]);
+    let events = by(&record, &mut psql, &held).await;
+    assert_eq!((types(&events), &events[0].data["reason"]), (vec!["appointment.held"], &json!("x")));
+    assert_eq!(events[0].data["status"], "held");
+    let why = "UPDATE healthcore.appointments SET reason = 'y' WHERE status = 'needs_review'";
+    assert_eq!(types(&by(&record, &mut psql, why).await), ["appointment.held"]);
     let events = by(&record, &mut psql, "UPDATE healthcore.appointments SET status = 'booked', reason = NULL").await;
     assert_eq!(types(&events), ["appointment.booked"]);
     let unknown = APPOINTMENT.replace("VALUES (1,", "VALUES (NULL,").replace("10:00", "10:30");
     let events = by(&record, &mut psql, &unknown).await;
     assert_eq!(events[0].key, format!("appointment-{}", events[0].data["appointment_id"]));
+    run(&mut psql, "UPDATE healthcore.appointments SET status = 'needs_review', reason = 'x' WHERE patient_id IS NULL")
+        .await;
+    let events = by(&record, &mut psql, "DELETE FROM healthcore.appointments WHERE status = 'needs_review'").await;
+    assert_eq!((types(&events), &events[0].data["reason"]), (vec!["appointment.cancelled"], &json!("deleted")));
 }
 
 #[tokio::test]
@@ -117,7 +107,9 @@ async fn a_booked_appointment_that_goes_back_to_review_is_taken_back() {
     run(&mut psql, "INSERT INTO healthcore.patients (name) VALUES ('Ada')").await;
     run(&mut psql, APPOINTMENT).await;
     let back = "UPDATE healthcore.appointments SET status = 'needs_review', reason = 'the dentist is ill'";
-    assert_eq!(types(&by(&record, &mut psql, back).await), ["appointment.cancelled"]);
+    let events = by(&record, &mut psql, back).await;
+    assert_eq!(types(&events), ["appointment.cancelled", "appointment.held"]);
+    assert!(events.iter().all(|event| event.data["reason"] == "the dentist is ill"));
 }
 
 #[tokio::test]

@@ -10,15 +10,15 @@ use events::contract::{
     headers,
     schema::{
         healthcore::{
-            AppointmentBookedV1, AppointmentCancelledV1, AppointmentCompletedV1, PatientCreatedV1, PatientDeletedV1,
-            PatientUpdatedV1,
+            AppointmentBookedV1, AppointmentCancelledV1, AppointmentCompletedV1, AppointmentHeldV1, PatientCreatedV1,
+            PatientDeletedV1, PatientUpdatedV1,
         },
         voice::{BookingConfirmationV1, PatientCreationV1},
     },
     topics::{self, AI_RESPONSES, TopicNames},
 };
 use serde_json::Value;
-use sqlx::{PgPool, Row, postgres::PgRow};
+use sqlx::{Connection, PgConnection, PgPool, Row, postgres::PgRow};
 use test_kit::{kafka, postgres::TestDatabase, process::ServiceProcess, stack, wait::wait_until};
 
 /// Longer than anything here takes, so that only what hangs fails by it.
@@ -130,6 +130,7 @@ pub struct Published {
     pub data: Value,
     pub correlation: Option<String>,
     pub causation: Option<String>,
+    pub actor: Option<String>,
 }
 
 impl Published {
@@ -158,6 +159,7 @@ fn read(row: &PgRow) -> Published {
         "patient.updated" => as_the_contract_writes::<PatientUpdatedV1>(&opened, &topic, &key),
         "patient.deleted" => as_the_contract_writes::<PatientDeletedV1>(&opened, &topic, &key),
         "appointment.booked" => as_the_contract_writes::<AppointmentBookedV1>(&opened, &topic, &key),
+        "appointment.held" => as_the_contract_writes::<AppointmentHeldV1>(&opened, &topic, &key),
         "appointment.cancelled" => as_the_contract_writes::<AppointmentCancelledV1>(&opened, &topic, &key),
         "appointment.completed" => as_the_contract_writes::<AppointmentCompletedV1>(&opened, &topic, &key),
         other => panic!("{other} is no event of this service"),
@@ -176,6 +178,7 @@ fn read(row: &PgRow) -> Published {
         data: value["data"].clone(),
         correlation: opened.metadata.correlation_id.clone(),
         causation: opened.metadata.causation_id.clone(),
+        actor: opened.metadata.actor.clone(),
     }
 }
 
@@ -194,7 +197,10 @@ type Pairs = Vec<(String, String)>;
 fn as_the_contract_writes<E: Event>(opened: &Opened<'_>, topic: &str, key: &str) -> (Pairs, Vec<u8>) {
     let data: E = opened.typed().unwrap_or_else(|error| panic!("{topic}: {error}"));
     assert_eq!((topic, key), (E::TOPIC.name, data.key().as_str()));
-    let mut envelope = Envelope::seal(NewEvent { id: opened.event_id, ..NewEvent::fact(data) }, "healthcore-publisher");
+    let mut envelope = Envelope::seal(
+        NewEvent { id: opened.event_id, actor: opened.metadata.actor.clone(), ..NewEvent::fact(data) },
+        "healthcore-publisher",
+    );
     envelope.timestamp = opened.timestamp;
     envelope.metadata.correlation_id = opened.metadata.correlation_id.clone();
     envelope.metadata.causation_id = opened.metadata.causation_id.clone();
@@ -203,6 +209,32 @@ fn as_the_contract_writes<E: Event>(opened: &Opened<'_>, topic: &str, key: &str)
     assert!(age.num_seconds().abs() < 120, "{} is not now", timestamp(&opened.timestamp));
     let headers = headers::of(&envelope).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     (headers, codec::encode(&envelope).unwrap())
+}
+
+/// A plain connection, as another application has one.
+pub async fn connect(record: &Record) -> PgConnection {
+    PgConnection::connect(record.database.url()).await.unwrap()
+}
+
+/// Runs statements of another application; `Err` says why they were refused.
+pub async fn try_run(connection: &mut PgConnection, sql: &str) -> Result<(), String> {
+    let done = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(connection).await;
+    done.map(|_| ()).map_err(|error| error.to_string())
+}
+
+pub async fn run(connection: &mut PgConnection, sql: &str) {
+    try_run(connection, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// Runs statements and returns what they published.
+pub async fn by(record: &Record, connection: &mut PgConnection, sql: &str) -> Vec<Published> {
+    let before = record.events().await.len();
+    run(connection, sql).await;
+    record.events().await.split_off(before)
+}
+
+pub fn types(events: &[Published]) -> Vec<&str> {
+    events.iter().map(|event| event.event_type.as_str()).collect()
 }
 
 /// A caller's data; `contact` is an e-mail address or a phone number.

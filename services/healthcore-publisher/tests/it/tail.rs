@@ -72,6 +72,7 @@ fn an_event_type_that_there_is_not_is_refused_with_those_that_there_are() {
         "patient.updated",
         "patient.deleted",
         "appointment.booked",
+        "appointment.held",
         "appointment.cancelled",
         "appointment.completed",
     ] {

@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use serde::Deserialize;
 use serde_json::Value;
-use service_kit::http::{ApiJson, ApiQuery, Problem};
+use service_kit::http::{ApiJson, ApiQuery, Problem, auth::Identity};
 
 use super::{NoQuery, checked, refused};
 use crate::{
@@ -22,10 +22,11 @@ pub(super) struct AiResponse {
 pub(super) async fn take(
     State(intake): State<Intake>,
     _: ApiQuery<NoQuery>,
+    identity: Identity,
     ApiJson(response): ApiJson<AiResponse>,
 ) -> Result<impl IntoResponse, Problem> {
     checked(&response.call_id)?;
     let fact = validate_value(response.response_type, &response.data, &intake.rules()).map_err(refused)?;
-    let taken = intake.data(&response.call_id, fact).await?;
+    let taken = intake.data(&response.call_id, fact, &identity).await?;
     Ok((StatusCode::ACCEPTED, ApiJson(taken)))
 }

@@ -40,6 +40,12 @@ struct Extraction {
     event_id: Uuid,
     patient_id: Option<i64>,
     appointment_id: Option<i64>,
+    /// Why it is held or was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// What is in the book, which is not what was said where somebody moved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appointment: Option<Value>,
     applied_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
@@ -55,10 +61,14 @@ struct Span {
 enum Status {
     /// Stored, on its way to Kafka.
     Accepted,
-    /// In Kafka; the record system has not told of it (a booking that is held for review stays here).
+    /// In Kafka; the record system has not told of it.
     Published,
     /// In the record.
     Applied,
+    /// A person has to look at it first; it is confirmed to nobody.
+    Held,
+    /// It was called off, or another has taken its place.
+    Cancelled,
     /// Kept as a dead letter for a person to correct.
     Rejected,
 }
@@ -84,11 +94,13 @@ pub(super) async fn read(
 }
 
 fn shown(row: ExtractionRow) -> Extraction {
-    let status = match (&row.problems, row.applied_at, row.published) {
-        (Some(_), _, _) => Status::Rejected,
-        (None, Some(_), _) => Status::Applied,
-        (None, None, true) => Status::Published,
-        (None, None, false) => Status::Accepted,
+    let status = match (&row.problems, row.outcome.as_deref(), row.applied_at, row.published) {
+        (Some(_), _, _, _) => Status::Rejected,
+        (None, Some("held"), _, _) => Status::Held,
+        (None, Some("cancelled"), _, _) => Status::Cancelled,
+        (None, _, Some(_), _) => Status::Applied,
+        (None, _, None, true) => Status::Published,
+        (None, _, None, false) => Status::Accepted,
     };
     Extraction {
         extraction_id: row.id,
@@ -105,6 +117,8 @@ fn shown(row: ExtractionRow) -> Extraction {
         event_id: row.event_id,
         patient_id: row.patient_id,
         appointment_id: row.appointment_id,
+        reason: row.outcome_reason,
+        appointment: row.appointment,
         applied_at: row.applied_at,
         created_at: row.created_at,
     }

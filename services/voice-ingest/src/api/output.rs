@@ -7,7 +7,7 @@ use axum::{
 };
 use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
-use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem, idempotency::Claim};
+use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem, auth::Identity, idempotency::Claim};
 
 use super::checked;
 use crate::intake::{Intake, Taken, Unacceptable};
@@ -37,13 +37,14 @@ pub(super) async fn take(
     State(intake): State<Intake>,
     ApiPath(call_id): ApiPath<String>,
     ApiQuery(piece): ApiQuery<Piece>,
+    identity: Identity,
     claim: Option<Claim>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
     checked(&call_id)?;
     let last = piece.last.unwrap_or(true);
     let text = text(request, last).await?;
-    let taken = intake.text(&call_id, &text, last, claim).await;
+    let taken = intake.text(&call_id, &text, last, &identity, claim).await;
     let extractions = taken.map_err(|error| match error.downcast_ref::<Unacceptable>() {
         Some(Unacceptable::NothingSaid) if text.is_empty() => nothing_said(),
         Some(why @ Unacceptable::NothingSaid) => Problem::field("text", why.to_string(), "send what the AI said"),

@@ -1,13 +1,13 @@
 //! What the record system made of what was said: closes the loop on a call's page. One file for each event.
 
-mod note_booking;
+mod note_appointment;
 mod note_new_patient;
 mod note_returning_patient;
 
 use events::{consume::Received, contract::event::Event, flow::error::HandlerError, publish::Tx};
 use uuid::Uuid;
 
-pub use note_booking::NoteBooking;
+pub use note_appointment::{NoteBooking, NoteCancellation, NoteCompletion, NoteHeldBooking};
 pub use note_new_patient::NoteNewPatient;
 pub use note_returning_patient::NoteReturningPatient;
 

@@ -1,13 +1,18 @@
 //! `GET /api/v1/calls/{call_id}`: what became of what was said.
 
+use chrono::DateTime;
 use events::contract::{
     event::EventId,
-    schema::healthcore::{AppointmentBookedV1, PatientCreatedV1, PatientUpdatedV1},
+    schema::healthcore::{
+        AppointmentBookedV1, AppointmentCancelledV1, AppointmentCompletedV1, AppointmentHeldV1, PatientCreatedV1,
+        PatientUpdatedV1,
+    },
     topics::{APPOINTMENT_BOOKED, PATIENT_CREATED},
 };
 use serde_json::{Value, json};
+use test_kit::wait::wait_until;
 
-use crate::support::{Voice, appointment};
+use crate::support::{LONG, Voice, appointment};
 
 const PATIENT: &str = r#"PATIENT_CREATION: {"name": "Ada Byron", "date_of_birth": "12/10/1985"}"#;
 const BOOKING: &str = r#"BOOKING_CONFIRMATION: {"dentist": "Dr. Smith", "date": "2026-12-01", "time": "10:00",
@@ -72,26 +77,134 @@ async fn a_patient_in_the_record_is_applied_by_the_cause_alone() {
 }
 
 #[tokio::test]
-async fn a_booking_is_applied_by_its_cause_or_by_journey_and_slot() {
+async fn a_booking_is_applied_by_its_cause_and_by_nothing_else() {
     let voice = Voice::start().await;
-    for call in ["by-cause", "by-slot", "other"] {
+    for call in ["one", "other"] {
         voice.say(call, BOOKING).await.extractions();
     }
-    let cause = event_id(&voice.wait_for_status("by-cause", "published").await);
+    let cause = event_id(&voice.wait_for_status("one", "published").await);
     voice.wait_for_status("other", "published").await;
-    let booked =
-        |id, patient, dentist, time| AppointmentBookedV1(appointment(id, patient, dentist, "2026-12-01", time));
-    // One patient's facts stay in order: what must not apply comes first.
-    voice.tell("by-slot", Some(EventId::new()), booked(1, Some(4), "Dr. Smith", "10:30")).await;
-    voice.tell("by-slot", Some(EventId::new()), booked(2, Some(4), "Dr. Jones", "10:00")).await;
-    voice.tell("by-slot", Some(EventId::new()), booked(3, Some(4), "dr. smith", "10:00")).await;
-    let shown = voice.wait_for_status("by-slot", "applied").await;
-    assert_eq!((&shown["appointment_id"], &shown["patient_id"]), (&json!(3), &json!(4)));
-
-    voice.tell("by-cause", Some(cause), booked(9, None, "Dr. Smith", "11:00")).await;
-    let shown = voice.wait_for_status("by-cause", "applied").await;
-    assert_eq!((&shown["appointment_id"], &shown["patient_id"]), (&json!(9), &Value::Null));
+    let booked = |id, time| AppointmentBookedV1(appointment(id, Some(4), "Dr. Smith", "2026-12-01", time));
+    // Of the same call, with the same slot and the same name, and caused by something else or by nothing.
+    voice.tell("one", Some(EventId::new()), booked(1, "10:00")).await;
+    voice.tell("one", None, booked(2, "10:00")).await;
+    voice.tell("other", None, booked(3, "10:00")).await;
+    // One patient's facts stay in order: what must not apply came first.
+    voice.tell("one", Some(cause), booked(9, "11:00")).await;
+    let shown = voice.wait_for_status("one", "applied").await;
+    assert_eq!((&shown["appointment_id"], &shown["patient_id"]), (&json!(9), &json!(4)));
+    assert_eq!(shown["appointment"], json!({ "dentist": "Dr. Smith", "date": "2026-12-01", "time": "11:00" }));
     assert_eq!(voice.shown("other").await[0]["status"], "published");
+}
+
+/// One of the events of the record system, with its moment.
+enum Told {
+    Booked,
+    Held(&'static str),
+    Cancelled(&'static str),
+    Completed,
+}
+
+async fn tell(voice: &Voice, cause: Option<EventId>, at_s: i64, told: &Told) {
+    let data = |reason: &str| {
+        let mut data = appointment(9, Some(4), "Dr. Smith", "2026-12-01", "10:00");
+        data.reason = (!reason.is_empty()).then(|| reason.to_owned());
+        data
+    };
+    let at = DateTime::from_timestamp(1_796_000_000 + at_s, 0).unwrap();
+    match told {
+        Told::Booked => voice.tell_at("call", cause, at, AppointmentBookedV1(data(""))).await,
+        Told::Held(why) => voice.tell_at("call", cause, at, AppointmentHeldV1(data(why))).await,
+        Told::Cancelled(why) => voice.tell_at("call", cause, at, AppointmentCancelledV1(data(why))).await,
+        Told::Completed => voice.tell_at("call", cause, at, AppointmentCompletedV1(data(""))).await,
+    }
+}
+
+#[tokio::test]
+async fn a_page_says_what_a_booking_is_now_and_why() {
+    let voice = Voice::start().await;
+    voice.say("call", BOOKING).await.extractions();
+    let cause = Some(event_id(&voice.wait_for_status("call", "published").await));
+    for (n, (told, status)) in [
+        (Told::Held("unknown_patient"), "held"),
+        (Told::Booked, "applied"),
+        (Told::Cancelled("moved"), "cancelled"),
+        (Told::Booked, "applied"),
+        (Told::Completed, "applied"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        tell(&voice, cause, i64::try_from(n).unwrap(), told).await;
+        let shown = voice.wait_for_status("call", status).await;
+        let why = match told {
+            Told::Held(why) | Told::Cancelled(why) => json!(why),
+            Told::Booked | Told::Completed => Value::Null,
+        };
+        wait_until("the page says why", LONG, || async { voice.shown("call").await[0]["reason"] == why }).await;
+        assert_eq!(shown["appointment_id"], 9);
+    }
+    assert!(voice.shown("call").await[0]["applied_at"].is_string());
+}
+
+#[tokio::test]
+async fn what_happened_last_stands_in_whatever_order_it_is_told() {
+    let voice = Voice::start().await;
+    voice.say("call", BOOKING).await.extractions();
+    let cause = Some(event_id(&voice.wait_for_status("call", "published").await));
+    let reason_is = async |why: &str| {
+        wait_until(why, LONG, || async { voice.shown("call").await[0]["reason"] == why }).await;
+    };
+    tell(&voice, cause, 10, &Told::Cancelled("moved")).await;
+    voice.wait_for_status("call", "cancelled").await;
+    // From other topics, late. Each topic is in order, so what comes behind shows that it was heard.
+    tell(&voice, cause, 5, &Told::Booked).await;
+    tell(&voice, cause, 4, &Told::Held("unknown_patient")).await;
+    tell(&voice, cause, 9, &Told::Cancelled("earlier")).await;
+    wait_until("all were handled", LONG, || async {
+        let handled = "SELECT count(*) FROM voice.inbox WHERE consumer LIKE '%note-%'";
+        sqlx::query_scalar::<_, i64>(handled).fetch_one(voice.database.pool()).await.unwrap() >= 4
+    })
+    .await;
+    let shown = &voice.shown("call").await[0];
+    assert_eq!((&shown["status"], &shown["reason"]), (&json!("cancelled"), &json!("moved")));
+    // What is taken back to be looked at is told twice at once.
+    tell(&voice, cause, 20, &Told::Held("the dentist is ill")).await;
+    voice.wait_for_status("call", "held").await;
+    tell(&voice, cause, 20, &Told::Cancelled("the dentist is ill")).await;
+    tell(&voice, None, 30, &Told::Cancelled("by the journey and the number")).await;
+    reason_is("by the journey and the number").await;
+    voice.wait_for_status("call", "cancelled").await;
+}
+
+#[tokio::test]
+async fn a_call_that_confirms_what_another_booked_follows_it() {
+    let voice = Voice::start().await;
+    for call in ["first", "second"] {
+        voice.say(call, BOOKING).await.extractions();
+    }
+    let first = event_id(&voice.wait_for_status("first", "published").await);
+    let second = event_id(&voice.wait_for_status("second", "published").await);
+    let told = || appointment(9, Some(4), "Dr. Smith", "2026-12-01", "10:00");
+    // The journey is that of the call that booked.
+    voice.tell("first", Some(first), AppointmentBookedV1(told())).await;
+    voice.tell("first", Some(second), AppointmentBookedV1(told())).await;
+    for call in ["first", "second"] {
+        assert_eq!(voice.wait_for_status(call, "applied").await["appointment_id"], 9);
+    }
+    voice.tell("first", Some(first), AppointmentCancelledV1(told())).await;
+    for call in ["first", "second"] {
+        voice.wait_for_status(call, "cancelled").await;
+    }
+    // A record that was begun anew gives numbers again: that one is somebody else's.
+    voice.tell("third", Some(EventId::new()), AppointmentBookedV1(told())).await;
+    voice.say("third", PATIENT).await.extractions();
+    let patient = event_id(&voice.wait_for_status("third", "published").await);
+    voice.tell("third", Some(patient), created(4)).await;
+    voice.wait_for_status("third", "applied").await;
+    for call in ["first", "second"] {
+        assert_eq!(voice.shown(call).await[0]["status"], "cancelled");
+    }
 }
 
 #[tokio::test]

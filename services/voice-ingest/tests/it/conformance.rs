@@ -2,15 +2,20 @@
 
 use events::contract::{
     event::{EventId, NewEvent},
-    schema::healthcore::{AppointmentBookedV1, PatientCreatedV1, PatientUpdatedV1},
+    schema::healthcore::{
+        AppointmentBookedV1, AppointmentCancelledV1, AppointmentCompletedV1, AppointmentHeldV1, PatientCreatedV1,
+        PatientUpdatedV1,
+    },
 };
 use serde_json::json;
 use test_kit::conformance::Trial;
-use voice_ingest::handlers::{NoteBooking, NoteNewPatient, NoteReturningPatient};
+use voice_ingest::handlers::{
+    NoteBooking, NoteCancellation, NoteCompletion, NoteHeldBooking, NoteNewPatient, NoteReturningPatient,
+};
 
 use crate::support::{Voice, appointment};
 
-const EFFECTS: &str = "SELECT count(*) FROM extractions WHERE applied_at IS NOT NULL";
+const EFFECTS: &str = "SELECT count(*) FROM extractions WHERE applied_at IS NOT NULL OR outcome IS NOT NULL";
 
 /// What was said in the calls of a handler's trial; the events tell what became of it.
 async fn said(voice: &Voice, of: &str, response_type: &str, data: impl Fn(u32) -> serde_json::Value) -> Vec<EventId> {
@@ -22,6 +27,32 @@ async fn said(voice: &Voice, of: &str, response_type: &str, data: impl Fn(u32) -
         causes.push(EventId(cause));
     }
     causes
+}
+
+/// What is told of appointments, by each of the handlers for it.
+macro_rules! booking {
+    ($voice:ident, $pool:ident, $handler:ident, $event:ident, $call:literal, $date:literal) => {
+        let time = |n: u32| format!("1{n}:00");
+        let causes = said(
+            &$voice,
+            $call,
+            "BOOKING_CONFIRMATION",
+            |n| json!({"dentist": "Dr. Smith", "date": $date, "time": time(n), "patient_name": "Ada Byron"}),
+        )
+        .await;
+        Trial {
+            handler: &|| $handler,
+            pool: &$pool,
+            effects: EFFECTS,
+            event: &|n| {
+                let (causation_id, call) = told(&causes, $call, n);
+                let told = appointment(n.into(), Some(n.into()), "Dr. Smith", $date, &time(n));
+                NewEvent { causation_id, ..NewEvent::fact($event(told)) }.correlated(call)
+            },
+        }
+        .conforms()
+        .await;
+    };
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,24 +103,8 @@ async fn every_handler_conforms() {
     .conforms()
     .await;
 
-    let time = |n: u32| format!("1{n}:00");
-    let causes = said(
-        &voice,
-        "booked",
-        "BOOKING_CONFIRMATION",
-        |n| json!({"dentist": "Dr. Smith", "date": "2030-01-07", "time": time(n), "patient_name": "Ada Byron"}),
-    )
-    .await;
-    Trial {
-        handler: &|| NoteBooking,
-        pool: &pool,
-        effects: EFFECTS,
-        event: &|n| {
-            let (causation_id, call) = told(&causes, "booked", n);
-            let booked = appointment(n.into(), Some(n.into()), "Dr. Smith", "2030-01-07", &time(n));
-            NewEvent { causation_id, ..NewEvent::fact(AppointmentBookedV1(booked)) }.correlated(call)
-        },
-    }
-    .conforms()
-    .await;
+    booking!(voice, pool, NoteBooking, AppointmentBookedV1, "booked", "2030-01-07");
+    booking!(voice, pool, NoteCompletion, AppointmentCompletedV1, "completed", "2030-01-08");
+    booking!(voice, pool, NoteHeldBooking, AppointmentHeldV1, "held", "2030-01-09");
+    booking!(voice, pool, NoteCancellation, AppointmentCancelledV1, "cancelled", "2030-01-10");
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what failed by failing")]
 
+mod actors;
 mod bad_input;
 mod call_page;
 mod command_line;

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use events::contract::{
     codec,
     envelope::Envelope,
@@ -210,7 +211,12 @@ impl Voice {
 
     /// Publishes an event of the record system, as it does.
     pub async fn tell<E: Event>(&self, call: &str, cause: Option<EventId>, data: E) {
-        let event = NewEvent { causation_id: cause, ..NewEvent::fact(data) }.correlated(call);
+        self.tell_at(call, cause, Utc::now(), data).await;
+    }
+
+    /// The same, of what happened then.
+    pub async fn tell_at<E: Event>(&self, call: &str, cause: Option<EventId>, occurred_at: DateTime<Utc>, data: E) {
+        let event = NewEvent { causation_id: cause, occurred_at, ..NewEvent::fact(data) }.correlated(call);
         let envelope = Envelope::seal(event, "healthcore-publisher");
         let headers = headers::of(&envelope);
         let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();

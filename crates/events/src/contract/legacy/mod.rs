@@ -97,6 +97,7 @@ fn metadata(written: &Map<String, Value>, journey: Option<String>) -> Metadata {
         correlation_id: field("correlation_id").or(journey),
         causation_id: field("causation_id"),
         tenant_id: field("tenant_id"),
+        actor: field("actor"),
     }
 }
 

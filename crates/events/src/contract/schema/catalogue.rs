@@ -26,6 +26,8 @@ pub struct EventSpec {
     pub event_type: &'static str,
     /// The schema version.
     pub version: u16,
+    /// What the envelope may have besides: 0 nothing, 1 `metadata.actor`.
+    pub addition: u16,
     /// The topic that carries it.
     pub topic: &'static TopicSpec,
     schema: LazyLock<Value>,
@@ -35,12 +37,36 @@ pub struct EventSpec {
 impl EventSpec {
     /// What `E` says of itself.
     pub const fn of<E: Event>() -> Self {
+        Self::form::<E>(0, || schema_of::<E>(0))
+    }
+
+    const fn form<E: Event>(addition: u16, schema: fn() -> Value) -> Self {
         Self {
             event_type: E::TYPE,
             version: E::VERSION,
+            addition,
             topic: E::TOPIC,
-            schema: LazyLock::new(schema_of::<E>),
+            schema: LazyLock::new(schema),
             read: |opened| opened.typed::<E>().map(|data| serde_json::to_value(data).unwrap_or_default()),
+        }
+    }
+
+    /// The same version, whose envelope may name the actor.
+    const fn with_actor<E: Event>() -> Self {
+        assert!(E::ACTOR, "the type is declared `with actor`");
+        Self::form::<E>(1, || schema_of::<E>(1))
+    }
+
+    /// The version as `metadata.version` has it.
+    pub fn number(&self) -> String {
+        format!("{}.{}", self.version, self.addition)
+    }
+
+    /// The version as files and `ce_dataschema` have it: `v1` for 1.0, `v1.1` for 1.1.
+    pub fn tag(&self) -> String {
+        match self.addition {
+            0 => format!("v{}", self.version),
+            _ => format!("v{}", self.number()),
         }
     }
 
@@ -68,14 +94,21 @@ pub fn catalogue() -> &'static [EventSpec] {
     &CATALOGUE
 }
 
-/// One version of one event type, if it was released.
+/// One version of one event type with all that was added to it, if it was released.
 pub fn find(event_type: &str, version: u16) -> Option<&'static EventSpec> {
-    CATALOGUE.iter().find(|spec| spec.event_type == event_type && spec.version == version)
+    CATALOGUE.iter().rfind(|spec| spec.event_type == event_type && spec.version == version)
 }
 
-static CATALOGUE: [EventSpec; 38] = [
+/// The one that a tag names, such as `v1` or `v1.1`.
+pub fn find_tagged(event_type: &str, tag: &str) -> Option<&'static EventSpec> {
+    CATALOGUE.iter().find(|spec| spec.event_type == event_type && spec.tag() == tag)
+}
+
+static CATALOGUE: [EventSpec; 48] = [
     EventSpec::of::<PatientCreationV1>(),
+    EventSpec::with_actor::<PatientCreationV1>(),
     EventSpec::of::<BookingConfirmationV1>(),
+    EventSpec::with_actor::<BookingConfirmationV1>(),
     EventSpec::of::<ConversationStartedV1>(),
     EventSpec::of::<ConversationMessageV1>(),
     EventSpec::of::<ConversationEndedV1>(),
@@ -91,11 +124,19 @@ static CATALOGUE: [EventSpec; 38] = [
     EventSpec::of::<AiProcessResultV1>(),
     EventSpec::of::<AiErrorV1>(),
     EventSpec::of::<PatientCreatedV1>(),
+    EventSpec::with_actor::<PatientCreatedV1>(),
     EventSpec::of::<PatientUpdatedV1>(),
+    EventSpec::with_actor::<PatientUpdatedV1>(),
     EventSpec::of::<PatientDeletedV1>(),
+    EventSpec::with_actor::<PatientDeletedV1>(),
     EventSpec::of::<AppointmentBookedV1>(),
+    EventSpec::with_actor::<AppointmentBookedV1>(),
+    EventSpec::of::<AppointmentHeldV1>(),
+    EventSpec::with_actor::<AppointmentHeldV1>(),
     EventSpec::of::<AppointmentCancelledV1>(),
+    EventSpec::with_actor::<AppointmentCancelledV1>(),
     EventSpec::of::<AppointmentCompletedV1>(),
+    EventSpec::with_actor::<AppointmentCompletedV1>(),
     EventSpec::of::<EmailCreatedV1>(),
     EventSpec::of::<EmailSentV1>(),
     EventSpec::of::<EmailResponseReceivedV1>(),
@@ -114,12 +155,17 @@ static CATALOGUE: [EventSpec; 38] = [
     EventSpec::of::<RestoreDeadLettersV1>(),
 ];
 
-fn schema_of<E: Event>() -> Value {
+fn schema_of<E: Event>(addition: u16) -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let mut schema =
         settings.with_transform(RecursiveTransform(close)).into_generator().into_root_schema_for::<Envelope<E>>();
-    schema.insert("title".to_owned(), format!("{} version {}", E::TYPE, E::VERSION).into());
+    let version = if addition == 0 { E::VERSION.to_string() } else { format!("{}.{addition}", E::VERSION) };
+    schema.insert("title".to_owned(), format!("{} version {version}", E::TYPE).into());
     let mut schema = schema.to_value();
+    let metadata = schema.pointer_mut("/properties/metadata/properties").and_then(Value::as_object_mut);
+    if let (0, Some(metadata)) = (addition, metadata) {
+        metadata.remove("actor");
+    }
     schema["description"] = json!(schemars::schema_for!(E).get("description"));
     schema["properties"]["event_type"] = json!({ "description": "What it is.", "const": E::TYPE });
     schema

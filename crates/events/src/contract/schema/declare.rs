@@ -2,10 +2,15 @@
 
 /// Makes a type the payload of an event type: `event!(Type: "event.type" version 1 on TOPIC, |data| key)`.
 ///
+/// `version 1 with actor` where its envelope may say who did it: see [`Event::ACTOR`](crate::contract::event::Event::ACTOR).
+///
 /// A later version names the one before it, of which it must be `From`: `version 2 after TypeV1 on TOPIC`.
 macro_rules! event {
     ($name:ident: $type:literal version 1 on $topic:ident, |$data:ident| $key:expr) => {
         event!(@impl $name, $type, 1, $topic, $data, $key,);
+    };
+    ($name:ident: $type:literal version 1 with actor on $topic:ident, |$data:ident| $key:expr) => {
+        event!(@impl $name, $type, 1, $topic, $data, $key, const ACTOR: bool = true;);
     };
     (
         $name:ident: $type:literal version $version:literal after $previous:ident on $topic:ident,

@@ -20,6 +20,32 @@ closed) and an example stand beside each other in `crates/events/schemas`, the s
 read as well in `crates/events/schemas/legacy`. Times are UTC with milliseconds. `?` marks a field that may be missing.
 `phi` and `pii` mark what identifies a person, in a patient's record or elsewhere: logs and screens hide it.
 
+`metadata` has `source`, `version`, and where they are known `correlation_id` (the journey), `causation_id` (the event that
+caused this one), `tenant_id` and `actor`. Who did it is a program or a post, never a person's data: `token:<name>` for a
+request (the name in the tokens file), `handler:<name>` for what follows from an event, `command:<name>` for a command, and
+`role:<database role>` for any other program that changes a row. A program that writes rows can name itself:
+`set_config('switchboard.actor', 'recall-list', true)`; what is not made of letters, digits and `. _ : / -` is not taken, and
+the role stands instead. An event that names its actor is of version 1.1; whoever reads 1.0 reads it too.
+
+## What is told of the record
+
+Each change of a field that an event carries is told, by whatever program and in whatever way the row is written: by
+triggers in the writer's transaction, also of what logical replication applies (`session_replication_role = replica`).
+
+- A patient: `created`, `updated` with the columns in `changed` (also of those that no event carries), `deleted`.
+- An appointment: `booked`, `held`, `cancelled` or `completed` says the status that it has now. The same comes again when a
+  field changes that it carries, the `reason` of a cancelled one too. A booked one that a person has to look at again is
+  told twice: `cancelled`, for those who act on what is booked, and `held`. What is booked or held and is deleted is `cancelled`
+  with the reason `deleted`. One that is given to another patient is `cancelled` for the one (`other_patient`) and told anew for
+  the other.
+- `causation_id` and `correlation_id` of an appointment are those of the booking that announced it, as long as it lives; of one
+  that is confirmed again, the `causation_id` is the confirmation.
+
+Not told: `service`, `notes` and `time_zone` where `starts_at` stays; that a cancelled or completed appointment is deleted; which
+calls spoke of a patient; what a definition changes (`ALTER TABLE`, a trigger that is switched off, newer time zone data);
+`TRUNCATE`, which is refused. `possible_duplicate_of` and `doubt` of a patient stand in the API, and in `changed` when they
+change later; `patient.created` does not carry them.
+
 ## Topics
 
 | topic | record key | partitions | kept | created by |
@@ -35,7 +61,7 @@ fn document() -> String {
         writeln!(page, "| `{name}` | {key} | {partitions} | {days} d{compacted} | `{owner}` |").unwrap();
     }
     for topic in topics::CATALOGUE {
-        let mut events = catalogue().iter().filter(|spec| spec.topic == *topic).peekable();
+        let mut events = catalogue().iter().filter(|spec| spec.topic == *topic && spec.addition == 0).peekable();
         if events.peek().is_some() {
             writeln!(page, "\n## `{}`", topic.name).unwrap();
         }
@@ -46,10 +72,18 @@ fn document() -> String {
 
 fn event(spec: &EventSpec, page: &mut String) {
     let EventSpec { event_type, version, .. } = spec;
-    let file = format!("../crates/events/schemas/{event_type}.v{version}");
+    let file = format!("../crates/events/schemas/{event_type}.{}", spec.tag());
     let meaning = words(&spec.schema()["description"]);
     writeln!(page, "\n### `{event_type}` version {version}\n").unwrap();
     writeln!(page, "{meaning} [Schema]({file}.json), [example]({file}.example.json).\n").unwrap();
+    let additions = catalogue()
+        .iter()
+        .filter(|other| (other.event_type, other.version) == (*event_type, *version) && other.addition > 0);
+    for addition in additions {
+        let (number, file) = (addition.number(), format!("../crates/events/schemas/{event_type}.{}", addition.tag()));
+        writeln!(page, "{number} may say who did it: [schema]({file}.json), [example]({file}.example.json).\n")
+            .unwrap();
+    }
     writeln!(page, "| field | type | | |\n|---|---|---|---|").unwrap();
     fields(&spec.schema()["properties"]["data"], "", page);
 }

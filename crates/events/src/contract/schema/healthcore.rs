@@ -30,7 +30,7 @@ pub struct PatientCreatedV1 {
     pub date_of_birth: Option<NaiveDate>,
 }
 
-event!(PatientCreatedV1: "patient.created" version 1 on PATIENT_CREATED, |patient| patient.patient_id.to_string());
+event!(PatientCreatedV1: "patient.created" version 1 with actor on PATIENT_CREATED, |patient| patient.patient_id.to_string());
 
 /// A patient after a change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,7 +58,7 @@ pub struct PatientUpdatedV1 {
     pub changed: Vec<String>,
 }
 
-event!(PatientUpdatedV1: "patient.updated" version 1 on PATIENT_UPDATED, |patient| patient.patient_id.to_string());
+event!(PatientUpdatedV1: "patient.updated" version 1 with actor on PATIENT_UPDATED, |patient| patient.patient_id.to_string());
 
 /// A patient was removed; nothing but the id remains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -68,7 +68,7 @@ pub struct PatientDeletedV1 {
     pub patient_id: i64,
 }
 
-event!(PatientDeletedV1: "patient.deleted" version 1 on PATIENT_DELETED, |patient| patient.patient_id.to_string());
+event!(PatientDeletedV1: "patient.deleted" version 1 with actor on PATIENT_DELETED, |patient| patient.patient_id.to_string());
 
 /// An appointment, as every event about one carries it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,9 +98,9 @@ pub struct AppointmentV1 {
     /// The same moment with its zone.
     #[serde(serialize_with = "crate::contract::envelope::milliseconds")]
     pub starts_at: DateTime<Utc>,
-    /// `booked`, `cancelled` or `completed`.
+    /// `booked`, `held`, `cancelled` or `completed`.
     pub status: String,
-    /// Why it was cancelled, where it is known.
+    /// Why it is held or was cancelled, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-sensitive" = "phi"))]
     pub reason: Option<String>,
@@ -113,7 +113,7 @@ macro_rules! appointment_event {
         #[serde(transparent)]
         pub struct $name(pub AppointmentV1);
 
-        event!($name: $event_type version 1 on $topic, |appointment| match appointment.0.patient_id {
+        event!($name: $event_type version 1 with actor on $topic, |appointment| match appointment.0.patient_id {
             Some(patient) => patient.to_string(),
             None => format!("appointment-{}", appointment.0.appointment_id),
         });
@@ -121,8 +121,12 @@ macro_rules! appointment_event {
 }
 
 appointment_event!(
-    /// An appointment is in the book.
+    /// An appointment is in the book. It comes again when one of its fields changes, and when a caller confirms it once more.
     AppointmentBookedV1, "appointment.booked", APPOINTMENT_BOOKED);
+appointment_event!(
+    /// A booking waits for a person; `reason` says why. It is nobody's appointment yet and is confirmed to nobody. Where the
+    /// local time is none, or is two, `starts_at` is what PostgreSQL makes of it.
+    AppointmentHeldV1, "appointment.held", APPOINTMENT_HELD);
 appointment_event!(
     /// An appointment was called off; `reason` says why, where it is known.
     AppointmentCancelledV1, "appointment.cancelled", APPOINTMENT_CANCELLED);

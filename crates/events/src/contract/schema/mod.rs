@@ -26,4 +26,4 @@ pub(crate) mod golden;
 #[cfg(test)]
 mod upcasting;
 
-pub use catalogue::{EventSpec, catalogue, find};
+pub use catalogue::{EventSpec, catalogue, find, find_tagged};

@@ -34,7 +34,7 @@ pub struct PatientCreationV1 {
     pub extraction_id: String,
 }
 
-event!(PatientCreationV1: "ai_response.patient_creation" version 1 on AI_RESPONSES, |said| said.call_id.clone());
+event!(PatientCreationV1: "ai_response.patient_creation" version 1 with actor on AI_RESPONSES, |said| said.call_id.clone());
 
 /// The AI confirmed a booking to the caller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,6 @@ pub struct BookingConfirmationV1 {
     pub extraction_id: String,
 }
 
-event!(BookingConfirmationV1: "ai_response.booking_confirmation" version 1 on AI_RESPONSES, |said| {
+event!(BookingConfirmationV1: "ai_response.booking_confirmation" version 1 with actor on AI_RESPONSES, |said| {
     said.call_id.clone()
 });
