@@ -6,6 +6,8 @@ mod app;
 mod config;
 mod domain;
 pub mod handlers;
+pub mod heard;
+mod numbers;
 mod store;
 mod tail;
 

@@ -5,6 +5,8 @@
 mod api;
 mod bookings;
 mod conformance;
+mod foreign_numbers;
+mod forms;
 mod patients;
 mod poison;
 mod row_changes;
