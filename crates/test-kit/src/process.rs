@@ -96,6 +96,11 @@ impl ServiceProcess {
         self.daemon.end_by("TERM", LIMIT).await
     }
 
+    /// What it gets at its next start.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Starts it again with the same port and variables, after SIGTERM if it still runs. Does not wait until it is ready.
     pub async fn restart(&mut self) {
         if self.id().is_some() {

@@ -13,3 +13,5 @@ mod recorded_day;
 mod row_changes;
 mod settings;
 mod support;
+mod ways_in;
+mod ways_in_forms;

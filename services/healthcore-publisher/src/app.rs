@@ -1,6 +1,7 @@
 //! How the service is put together.
 
 use events::{consume::Consumer, publish::Outbox};
+use forms::Practice;
 use service_kit::{
     app::{App, Parts},
     config::ConfigError,
@@ -15,7 +16,7 @@ use crate::{
     GROUP, NAME, SCHEMA, api,
     config::{Command, Config, Role},
     handlers::{BookAppointment, RegisterPatient},
-    store, tail,
+    numbers, store, tail,
 };
 
 static OWN: Migrator = sqlx::migrate!();
@@ -24,6 +25,7 @@ const MIGRATIONS: [Migrations; 2] = [road::MIGRATIONS, Migrations { migrator: &O
 #[derive(Debug)]
 pub struct HealthcorePublisher {
     config: Config,
+    practice: Practice,
     pool: PgPool,
 }
 
@@ -43,6 +45,7 @@ impl App for HealthcorePublisher {
     }
 
     async fn build(config: Config) -> anyhow::Result<Self> {
+        let practice = config.practice()?;
         let pool = postgres::prepare(&config.database, SCHEMA, &MIGRATIONS, NAME).await?;
         if !store::knows_time_zone(&pool, &config.practice_time_zone).await? {
             anyhow::bail!(
@@ -50,11 +53,11 @@ impl App for HealthcorePublisher {
                 config.practice_time_zone
             );
         }
-        Ok(Self { config, pool })
+        Ok(Self { config, practice, pool })
     }
 
     async fn run(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
-        let Self { config, pool } = self;
+        let Self { config, practice, pool } = self;
         let health = Health::new();
         postgres::register_check(&health, &pool);
         if config.roles.has(Role::Relay) {
@@ -63,7 +66,8 @@ impl App for HealthcorePublisher {
         // Every process has its probes, and each role its own routes.
         let mut routes = axum::Router::new();
         if config.roles.has(Role::Worker) {
-            let consumer = consumer(&config, &pool)?;
+            numbers::keep_up(&pool, practice.region, &lifecycle);
+            let consumer = consumer(&config, practice, &pool)?;
             routes = routes.merge(road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle)?);
         }
         if config.roles.has(Role::Api) {
@@ -93,12 +97,12 @@ impl App for HealthcorePublisher {
 }
 
 /// What this service hears, and what it does then.
-fn consumer(config: &Config, pool: &PgPool) -> anyhow::Result<Consumer> {
+fn consumer(config: &Config, practice: Practice, pool: &PgPool) -> anyhow::Result<Consumer> {
     let outbox = Outbox::new(pool.clone(), NAME);
     let group = config.road.kafka.consumer.kafka_group_id.as_deref().unwrap_or(GROUP);
     let consumer = Consumer::builder(config.road.kafka.clone(), group, NAME, outbox)
-        .handle(RegisterPatient)
-        .handle(BookAppointment { time_zone: config.practice_time_zone.clone() })
+        .handle(RegisterPatient { practice })
+        .handle(BookAppointment { time_zone: config.practice_time_zone.clone(), practice })
         .build()?;
     Ok(consumer)
 }

@@ -20,8 +20,11 @@ pub struct Patient {
     pub possible_duplicate_of: Option<i64>,
     /// Why: `other_given_name`, `other_birth_date`, `name_in_part`.
     pub doubt: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+    /// The fields that are in the row and that nobody can read, such as a day without an end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// An appointment as the API shows one.
@@ -31,16 +34,19 @@ pub struct Appointment {
     pub patient_id: Option<i64>,
     pub patient_name: String,
     pub dentist: String,
-    pub date: NaiveDate,
-    pub time: NaiveTime,
-    pub starts_at: DateTime<Utc>,
+    pub date: Option<NaiveDate>,
+    pub time: Option<NaiveTime>,
+    pub starts_at: Option<DateTime<Utc>>,
     pub service: Option<String>,
     pub notes: Option<String>,
     pub status: String,
     pub reason: Option<String>,
     pub call_id: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
+    pub created_at: Option<DateTime<Utc>>,
+    pub updated_at: Option<DateTime<Utc>>,
+    /// The fields that are in the row and that nobody can read, such as a day without an end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// Why a booking is held for a person to look at.

@@ -7,7 +7,9 @@ mod config;
 mod domain;
 mod given_names;
 pub mod handlers;
+pub mod heard;
 mod identity;
+mod numbers;
 mod store;
 mod tail;
 

@@ -344,8 +344,11 @@ pub async fn knows_time_zone(pool: &PgPool, name: &str) -> Result<bool, sqlx::Er
 pub async fn patient(pool: &PgPool, id: i64) -> Result<Option<Patient>, sqlx::Error> {
     sqlx::query_as!(
         Patient,
-        "SELECT id, name, email, phone, date_of_birth, last_contact_at, possible_duplicate_of, doubt, created_at, updated_at
-         FROM healthcore.patients WHERE id = $1",
+        r#"SELECT id, name, email, phone, healthcore.readable(date_of_birth) AS date_of_birth,
+                  healthcore.readable(last_contact_at) AS last_contact_at, possible_duplicate_of, doubt,
+                  healthcore.readable(created_at) AS created_at,
+                  healthcore.readable(updated_at) AS updated_at, healthcore.unreadable(p) AS "unreadable!"
+           FROM healthcore.patients p WHERE id = $1"#,
         id
     )
     .fetch_optional(pool)
@@ -362,9 +365,12 @@ pub async fn patients(
 ) -> Result<Vec<Patient>, sqlx::Error> {
     sqlx::query_as!(
         Patient,
-        "SELECT id, name, email, phone, date_of_birth, last_contact_at, possible_duplicate_of, doubt, created_at, updated_at
-         FROM healthcore.patients
-         WHERE id > $1 AND ($3::boolean IS NULL OR (possible_duplicate_of IS NOT NULL) = $3) ORDER BY id LIMIT $2",
+        r#"SELECT id, name, email, phone, healthcore.readable(date_of_birth) AS date_of_birth,
+                  healthcore.readable(last_contact_at) AS last_contact_at, possible_duplicate_of, doubt,
+                  healthcore.readable(created_at) AS created_at,
+                  healthcore.readable(updated_at) AS updated_at, healthcore.unreadable(p) AS "unreadable!"
+           FROM healthcore.patients p WHERE id > $1 AND ($3::boolean IS NULL OR (possible_duplicate_of IS NOT NULL) = $3)
+           ORDER BY id LIMIT $2"#,
         after,
         limit,
         in_doubt
@@ -376,9 +382,11 @@ pub async fn patients(
 pub async fn appointment(pool: &PgPool, id: i64) -> Result<Option<Appointment>, sqlx::Error> {
     sqlx::query_as!(
         Appointment,
-        r#"SELECT id, patient_id, patient_name, dentist, date, time, starts_at AS "starts_at!", service, notes, status,
-                  reason, call_id, created_at, updated_at
-           FROM healthcore.appointments WHERE id = $1"#,
+        r#"SELECT id, patient_id, patient_name, dentist, healthcore.readable(date) AS date,
+                  healthcore.readable(time) AS time, healthcore.readable(starts_at) AS starts_at, service, notes, status,
+                  reason, call_id, healthcore.readable(created_at) AS created_at,
+                  healthcore.readable(updated_at) AS updated_at, healthcore.unreadable(a) AS "unreadable!"
+           FROM healthcore.appointments a WHERE id = $1"#,
         id
     )
     .fetch_optional(pool)
@@ -395,9 +403,11 @@ pub async fn appointments(
 ) -> Result<Vec<Appointment>, sqlx::Error> {
     sqlx::query_as!(
         Appointment,
-        r#"SELECT id, patient_id, patient_name, dentist, date, time, starts_at AS "starts_at!", service, notes, status,
-                  reason, call_id, created_at, updated_at
-           FROM healthcore.appointments
+        r#"SELECT id, patient_id, patient_name, dentist, healthcore.readable(date) AS date,
+                  healthcore.readable(time) AS time, healthcore.readable(starts_at) AS starts_at, service, notes, status,
+                  reason, call_id, healthcore.readable(created_at) AS created_at,
+                  healthcore.readable(updated_at) AS updated_at, healthcore.unreadable(a) AS "unreadable!"
+           FROM healthcore.appointments a
            WHERE id > $3 AND ($1::text IS NULL OR status = $1) AND ($2::bigint IS NULL OR patient_id = $2)
            ORDER BY id LIMIT $4"#,
         status,

@@ -98,12 +98,7 @@ impl App for VoiceIngest {
 }
 
 fn intake(config: &Config, pool: PgPool) -> Intake {
-    Intake {
-        outbox: Outbox::new(pool, NAME),
-        names: config.road.kafka.topic_names(),
-        region: config.phone_region,
-        date_order: config.date_order.into(),
-    }
+    Intake { outbox: Outbox::new(pool, NAME), names: config.road.kafka.topic_names(), practice: config.practice() }
 }
 
 /// What this service hears, and what it does then. KAFKA_GROUP_ID names the group that handles the voice AI's responses,

@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use events::publish::RelayCommand;
+use forms::Tz;
 use service_kit::{
     config::{DatabaseConfig, HttpConfig, Roles, TelemetryConfig},
     road::RoadConfig,
 };
 
-use crate::domain::{DateOrder, Kind, Region};
+use crate::domain::{DateOrder, Kind, Practice, Region};
 
 #[derive(Debug, Clone, Args)]
 pub struct Config {
@@ -17,9 +18,12 @@ pub struct Config {
     /// The country whose national phone numbers are understood, as in US or DE
     #[arg(long, env = "PHONE_REGION", default_value = "US")]
     pub phone_region: Region,
-    /// How 03/04/1985 is read
-    #[arg(long, env = "DATE_ORDER", default_value = "month-first", ignore_case = true)]
-    pub date_order: DateOrderName,
+    /// How 03/04/1985 is read: month-first or day-first
+    #[arg(long, env = "DATE_ORDER", default_value = "month-first")]
+    pub date_order: DateOrder,
+    /// Where the practice is, as in Europe/Berlin: nobody is born after its today
+    #[arg(long, env = "PRACTICE_TIME_ZONE", default_value = "UTC", value_parser = zone)]
+    pub practice_time_zone: Tz,
     #[command(flatten)]
     pub http: HttpConfig,
     #[command(flatten)]
@@ -30,6 +34,13 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
 }
 
+impl Config {
+    /// By whose rules what is said is read.
+    pub fn practice(&self) -> Practice {
+        Practice { region: self.phone_region, date_order: self.date_order, zone: self.practice_time_zone }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     /// Takes what the AI says.
@@ -38,22 +49,6 @@ pub enum Role {
     Worker,
     /// Publishes; one relay at a time is active.
     Relay,
-}
-
-/// [`DateOrder`] as a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DateOrderName {
-    MonthFirst,
-    DayFirst,
-}
-
-impl From<DateOrderName> for DateOrder {
-    fn from(name: DateOrderName) -> Self {
-        match name {
-            DateOrderName::MonthFirst => Self::MonthFirst,
-            DateOrderName::DayFirst => Self::DayFirst,
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,4 +73,8 @@ pub struct SendArgs {
 
 fn kind(word: &str) -> Result<Kind, String> {
     Kind::from_word(word).ok_or_else(|| format!("allowed: {}", Kind::ALL.map(Kind::as_str).join(", ")))
+}
+
+fn zone(name: &str) -> Result<Tz, String> {
+    name.parse().map_err(|_| "is no known time zone; allowed: a name such as Europe/Berlin".to_owned())
 }

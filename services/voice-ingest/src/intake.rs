@@ -1,7 +1,7 @@
 //! From what the AI said to rows and events, in one transaction: nothing is answered before it is durable, and nothing is
 //! half-written.
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use events::{
     contract::{
         dead_letter::DeadLetter,
@@ -22,8 +22,7 @@ use crate::{
     NAME,
     announcement::{AnnouncedEvent, Announcement},
     domain::{
-        DateOrder, Extraction, FieldProblem, Found, Kind, Region, Rejection, RejectionCategory, Repair, Rules, Scanner,
-        validate,
+        Extraction, FieldProblem, Found, Kind, Practice, Rejection, RejectionCategory, Repair, Rules, Scanner, validate,
     },
     store::{self, NewExtraction, Said},
 };
@@ -33,8 +32,7 @@ use crate::{
 pub struct Intake {
     pub outbox: Outbox,
     pub names: TopicNames,
-    pub region: Region,
-    pub date_order: DateOrder,
+    pub practice: Practice,
 }
 
 /// A text of a call has a handful of markers; each costs several statements in the one transaction of its piece.
@@ -76,9 +74,7 @@ pub enum TakenStatus {
 impl Intake {
     /// What validation depends on, as of now.
     pub fn rules(&self) -> Rules {
-        // The date line: where it is already tomorrow, somebody may be born on that day.
-        let today = (Utc::now() + TimeDelta::hours(14)).date_naive();
-        Rules { region: self.region, date_order: self.date_order, today }
+        self.practice.rules()
     }
 
     /// Takes a piece of a call's text, which may begin and end inside a character. With `last`, an object that is still open is broken.

@@ -3,7 +3,6 @@
 use std::{io::Write, time::Duration};
 
 use anyhow::{Context, bail};
-use chrono::Utc;
 use events::{
     contract::{event::NewEvent, topics::AI_RESPONSES},
     kafka::producer::Producer,
@@ -14,7 +13,7 @@ use crate::{
     announcement::{AnnouncedEvent, Announcement},
     api::call_id_problem,
     config::{Config, SendArgs},
-    domain::{Rules, validate},
+    domain::validate,
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,9 +22,7 @@ pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> 
     if let Some(problem) = call_id_problem(&args.call_id) {
         bail!("--call-id {problem}");
     }
-    let rules =
-        Rules { region: config.phone_region, date_order: config.date_order.into(), today: Utc::now().date_naive() };
-    let fact = match validate(args.kind, &args.data, &rules) {
+    let fact = match validate(args.kind, &args.data, &config.practice().rules()) {
         Ok(fact) => fact,
         Err(rejection) => bail!("--data: {rejection}"),
     };

@@ -139,13 +139,14 @@ impl de::Error for Mismatch {
 
 /// How messages begin that types give by themselves, what is told of them, and what would be right: of chrono, uuid, the
 /// standard library, serde, and [`super::schema`].
-const TOLD: [(&[&str], &str, Option<&str>); 11] = [
+const TOLD: [(&[&str], &str, Option<&str>); 12] = [
     (&["input is out of range", "no possible date and time matching input"], "is no date or time that exists", None),
     (
         &["input contains invalid characters", "premature end of input", "trailing input", "input is not enough"],
         "is no date or time of the expected form",
         None,
     ),
+    (&["expected a date as YYYY-MM-DD"], "is no day of the calendar", Some("a date as YYYY-MM-DD")),
     (&["expected a time of day as HH:MM"], "is no time of day", Some("a time of day as HH:MM")),
     (&["UUID parsing failed"], "is no UUID", Some("a UUID")),
     (

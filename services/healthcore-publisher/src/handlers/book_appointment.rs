@@ -2,14 +2,15 @@
 
 use events::{
     consume::{Handler, Received},
-    contract::schema::voice::BookingConfirmationV1,
     flow::error::HandlerError,
     publish::Tx,
 };
+use forms::Practice;
 
 use super::moved;
 use crate::{
     domain::{self, ReviewReason, Wanted},
+    heard::HeardBooking,
     store,
 };
 
@@ -17,15 +18,17 @@ use crate::{
 pub struct BookAppointment {
     /// The practice's, such as `Europe/Berlin`.
     pub time_zone: String,
+    /// By whose rules what was said is read.
+    pub practice: Practice,
 }
 
 impl Handler for BookAppointment {
     const NAME: &'static str = "book-appointment";
-    type Event = BookingConfirmationV1;
+    type Event = HeardBooking;
     type Plan = ();
 
-    async fn apply(&self, event: &Received<BookingConfirmationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
-        let said = &event.data;
+    async fn apply(&self, event: &Received<HeardBooking>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
+        let said = &event.data.read(&self.practice)?;
         let tx = tx.connection();
         store::tell_cause(tx, Self::NAME, event.metadata.correlation_id.as_deref(), &event.id.to_string()).await?;
         store::lock_call(tx, &said.call_id).await?;

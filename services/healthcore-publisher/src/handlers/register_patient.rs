@@ -2,33 +2,39 @@
 
 use events::{
     consume::{Handler, Received},
-    contract::schema::voice::PatientCreationV1,
     flow::error::HandlerError,
     publish::Tx,
 };
+use forms::Practice;
 use sqlx::PgConnection;
 
 use super::moved;
 use crate::{
     domain::{self, ReviewReason, Wanted, called_off},
+    heard::HeardPatient,
     identity::{self, Identity},
+    numbers,
     store::{self, SlotHolder, WaitingBooking},
 };
 
 #[derive(Debug)]
-pub struct RegisterPatient;
+pub struct RegisterPatient {
+    /// By whose rules what was said is read.
+    pub practice: Practice,
+}
 
 impl Handler for RegisterPatient {
     const NAME: &'static str = "register-patient";
-    type Event = PatientCreationV1;
+    type Event = HeardPatient;
     type Plan = ();
 
-    async fn apply(&self, event: &Received<PatientCreationV1>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
-        let said = &event.data;
+    async fn apply(&self, event: &Received<HeardPatient>, _: (), tx: &mut Tx) -> Result<(), HandlerError> {
+        let said = &event.data.read(&self.practice)?;
         let tx = tx.connection();
         store::tell_cause(tx, Self::NAME, event.metadata.correlation_id.as_deref(), &event.id.to_string()).await?;
         store::lock_call(tx, &said.call_id).await?;
         store::lock_contact(tx, said).await?;
+        numbers::bring_up(tx, said, self.practice.region).await?;
         let known = store::known_people(tx, said).await?;
         let patient = match identity::identify(said, &known) {
             Identity::Known(id) => {

@@ -9,7 +9,7 @@ async fn filled() -> Record {
     sqlx::raw_sql(
         "INSERT INTO healthcore.patients (name, email) SELECT 'Patient ' || n, 'p' || n || '@example.org' FROM generate_series(1, 7) n;
          INSERT INTO healthcore.appointments (patient_id, patient_name, dentist, date, time, status)
-         SELECT 1 + n % 2, 'Patient', 'Dr. Smith', '2026-12-01', '08:00'::time + n * interval '30 minutes',
+         SELECT 1 + n % 2, 'Ann Poe', 'Dr. Smith', '2026-12-01', '08:00'::time + n * interval '30 minutes',
                 (ARRAY['booked', 'needs_review', 'cancelled', 'completed'])[1 + n % 4]
          FROM generate_series(0, 11) n",
     )

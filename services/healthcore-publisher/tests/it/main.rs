@@ -6,6 +6,8 @@ mod actors;
 mod api;
 mod bookings;
 mod conformance;
+mod foreign_numbers;
+mod forms;
 mod identity;
 mod patients;
 mod poison;

@@ -1,16 +1,11 @@
 //! What a voice AI says between its words, as typed facts: the markers in its text, read, checked, in normal form.
 //!
-//! Owns the road from text to [`Extraction`]: [`scanner`] finds, [`validate`] checks, [`Extraction::fingerprint`] tells
-//! what was said twice. Everything here is pure: today's date and the region come in as [`Rules`]. It knows nothing of
-//! HTTP, Kafka or the database, and no message that it makes contains a caller's data.
+//! Owns the road from text to [`Extraction`]: [`scanner`] finds, [`validate`] checks by the [`forms`] that every way in has,
+//! [`Extraction::fingerprint`] tells what was said twice. Everything here is pure: today's date and the region come in as
+//! [`Rules`]. It knows nothing of HTTP, Kafka or the database, and no message that it makes contains a caller's data.
 
-pub mod booking;
-mod calendar;
-mod email;
-pub mod fields;
 mod fingerprint;
-pub mod patient;
-pub mod phone;
+mod rejection;
 pub mod scanner;
 
 #[cfg(test)]
@@ -18,15 +13,12 @@ mod demo_day;
 
 use std::fmt;
 
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use booking::Booking;
-pub use calendar::DateOrder;
-pub use fields::{FieldProblem, Rejection, RejectionCategory};
-pub use patient::PatientCreation;
-pub use phone::{Region, UnknownRegion};
+pub use forms::{
+    Booking, DateOrder, FieldProblem, PatientCreation, Practice, Region, Rejection, RejectionCategory, Rules,
+};
 pub use scanner::{Broken, BrokenReason, Found, Repair, Scanner};
 
 /// What a marker announces.
@@ -72,17 +64,6 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What a validation depends on besides the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// The country whose national phone numbers are understood.
-    pub region: Region,
-    /// How `03/04/1985` is read.
-    pub date_order: DateOrder,
-    /// The day in the practice's zone: nobody is born after it.
-    pub today: NaiveDate,
-}
-
 /// One fact in normal form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -111,7 +92,7 @@ impl Extraction {
 
 /// Checks the JSON text that the scanner found.
 pub fn validate(kind: Kind, json: &str, rules: &Rules) -> Result<Extraction, Rejection> {
-    let data: Value = serde_json::from_str(json).map_err(|error| Rejection::not_json(&error))?;
+    let data: Value = serde_json::from_str(json).map_err(|error| rejection::not_json(&error))?;
     validate_value(kind, &data, rules)
 }
 
@@ -125,6 +106,8 @@ pub fn validate_value(kind: Kind, data: &Value, rules: &Rules) -> Result<Extract
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
 
     #[test]

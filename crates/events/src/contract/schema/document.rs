@@ -19,6 +19,7 @@ Every event is an envelope of `event_id`, `event_type`, `timestamp`, `data` and 
 closed) and an example stand beside each other in `crates/events/schemas`, the shapes of the earlier systems that are
 read as well in `crates/events/schemas/legacy`. Times are UTC with milliseconds. `?` marks a field that may be missing.
 `phi` and `pii` mark what identifies a person, in a patient's record or elsewhere: logs and screens hide it.
+In which form names, numbers, days and times are, and in which they are read: [forms](FORMS.md).
 
 `metadata` has `source`, `version`, and where they are known `correlation_id` (the journey), `causation_id` (the event that
 caused this one), `tenant_id` and `actor`. Who did it is a program or a post, never a person's data: `token:<name>` for a

@@ -1,6 +1,41 @@
 //! Forms of single values on the wire that a Rust type alone does not give, for `#[serde(with)]`.
 
-/// A time of day as `HH:MM`; seconds are read and dropped.
+/// A day as `YYYY-MM-DD`; in the other forms in which an AI writes one it is read with the month first. Who knows the
+/// practice's order reads the words himself, with [`forms`].
+pub(crate) mod day {
+    use std::borrow::Cow;
+
+    use chrono::NaiveDate;
+    use forms::{DateOrder, date};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(day: &NaiveDate, to: S) -> Result<S::Ok, S::Error> {
+        day.serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<NaiveDate, D::Error> {
+        parse(&Cow::<'de, str>::deserialize(from)?)
+    }
+
+    fn parse<E: Error>(text: &str) -> Result<NaiveDate, E> {
+        date::date(text, DateOrder::MonthFirst).map_err(|_| E::custom("expected a date as YYYY-MM-DD"))
+    }
+
+    /// The same where it may be missing.
+    pub(crate) mod optional {
+        use super::*;
+
+        pub(crate) fn serialize<S: Serializer>(day: &Option<NaiveDate>, to: S) -> Result<S::Ok, S::Error> {
+            day.serialize(to)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NaiveDate>, D::Error> {
+            Option::<Cow<'de, str>>::deserialize(from)?.map(|text| parse(&text)).transpose()
+        }
+    }
+}
+
+/// A time of day as `HH:MM`, read in every form that [`forms::time`] knows; seconds are dropped.
 pub(crate) mod hour_minute {
     use std::borrow::Cow;
 
@@ -16,9 +51,7 @@ pub(crate) mod hour_minute {
     }
 
     fn parse<E: Error>(text: &str) -> Result<NaiveTime, E> {
-        NaiveTime::parse_from_str(text, "%H:%M")
-            .or_else(|_| NaiveTime::parse_from_str(text, "%H:%M:%S%.f"))
-            .map_err(|_| E::custom("expected a time of day as HH:MM"))
+        forms::time::time(text).map_err(|_| E::custom("expected a time of day as HH:MM"))
     }
 
     /// The same where it may be missing.

@@ -27,8 +27,8 @@ pub struct PatientCreationV1 {
     #[schemars(extend("x-sensitive" = "phi"))]
     pub phone_e164: Option<String>,
     /// The day of birth.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-sensitive" = "phi"))]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::form::day::optional")]
+    #[schemars(with = "Option<NaiveDate>", extend("x-sensitive" = "phi"))]
     pub date_of_birth: Option<NaiveDate>,
     /// Names this extraction of the call.
     pub extraction_id: String,
@@ -45,6 +45,8 @@ pub struct BookingConfirmationV1 {
     #[schemars(extend("x-sensitive" = "pii"))]
     pub dentist: String,
     /// The day in the practice.
+    #[serde(with = "super::form::day")]
+    #[schemars(with = "NaiveDate")]
     pub date: NaiveDate,
     /// Local time of the practice, `HH:MM`.
     #[serde(with = "super::form::hour_minute")]

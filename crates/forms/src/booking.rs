@@ -7,9 +7,12 @@ use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    Rules, calendar,
-    fields::{self, Fields, Rejection},
+use crate::{
+    Rules, date,
+    fields::{Fields, Rejection},
+    name::name,
+    placeholder::Of,
+    text, time,
 };
 
 /// An appointment.
@@ -33,15 +36,18 @@ pub struct Booking {
 }
 
 impl Booking {
-    /// Checks the data of a `BOOKING_CONFIRMATION`.
+    /// Reads the data of a `BOOKING_CONFIRMATION`.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
     pub fn read(data: &Value, rules: &Rules) -> Result<Self, Rejection> {
         let mut fields = Fields::of(data)?;
-        let dentist = fields.required("dentist", fields::name);
-        let date = fields.required("date", |text| calendar::date(text, rules.date_order));
-        let time = fields.required("time", calendar::time);
-        let patient_name = fields.required("patient_name", fields::name);
-        let service = fields.optional("service", fields::name);
-        let notes = fields.optional("notes", fields::notes);
+        let dentist = fields.required("dentist", Of::Name, name);
+        let date = fields.required("date", Of::Value, |text| date::appointment(text, rules.date_order));
+        let time = fields.required("time", Of::Value, time::time);
+        let patient_name = fields.required("patient_name", Of::Name, name);
+        let service = fields.optional("service", Of::Words, name);
+        let notes = fields.optional("notes", Of::Words, text::notes);
         let whole = match (dentist, date, time, patient_name) {
             (Some(dentist), Some(date), Some(time), Some(patient_name)) => {
                 Some(Self { dentist, date, time, patient_name, service, notes })
@@ -71,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{DateOrder, Region};
+    use crate::{DateOrder, Region};
 
     fn read(data: &Value) -> Result<Booking, Rejection> {
         let today = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();

@@ -7,18 +7,18 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    Rules,
-    calendar::{self, DateOrder},
-    email,
-    fields::{self, Fields, Rejection, Wrong},
+use crate::{
+    Rules, date, email,
+    fields::{Fields, Rejection},
+    name::name,
     phone,
+    placeholder::{Of, is_no_address, is_no_number},
 };
 
 /// A patient to register or to update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PatientCreation {
-    /// In Unicode NFC, on one line, 1 to 200 characters.
+    /// On one line, 1 to 200 characters.
     pub name: String,
     /// With the domain in lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,27 +35,22 @@ pub struct PatientCreation {
 }
 
 impl PatientCreation {
-    /// Checks the data of a `PATIENT_CREATION`.
+    /// Reads the data of a `PATIENT_CREATION`. A number that comes with its E.164 has been read by who knows its country.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
     pub fn read(data: &Value, rules: &Rules) -> Result<Self, Rejection> {
         let mut fields = Fields::of(data)?;
-        let name = fields.required("name", fields::name);
-        let email = fields.optional("email", email::email);
-        let phone = fields.optional_digits("phone", phone::said);
-        let date_of_birth = fields.optional("date_of_birth", |text| birth(text, rules.date_order, rules.today));
-        let phone_e164 = phone.as_deref().and_then(|said| phone::e164(said, rules.region));
+        let name = fields.required("name", Of::Name, name);
+        let email = fields.optional("email", Of::Value, email::email).filter(|address| !is_no_address(address));
+        let said = fields.optional_digits("phone", Of::Value, phone::said).filter(|number| !is_no_number(number));
+        let read = data.get("phone_e164").and_then(Value::as_str).and_then(phone::read_e164);
+        let date_of_birth =
+            fields.optional("date_of_birth", Of::Value, |text| date::birth(text, rules.date_order, rules.today));
+        let phone = said.or_else(|| read.clone());
+        let phone_e164 = read.or_else(|| phone::e164(phone.as_deref()?, rules.region));
         fields.finish(name.map(|name| Self { name, email, phone, phone_e164, date_of_birth }))
     }
-}
-
-fn birth(text: &str, order: DateOrder, today: NaiveDate) -> Result<NaiveDate, Wrong> {
-    let date = calendar::date(text, order)?;
-    if date > today {
-        return Err(Wrong("is in the future", "ask for the right date of birth"));
-    }
-    if NaiveDate::from_ymd_opt(1900, 1, 1).is_some_and(|earliest| date < earliest) {
-        return Err(Wrong("is before 1900", "ask for the right date of birth"));
-    }
-    Ok(date)
 }
 
 #[cfg(test)]
@@ -63,6 +58,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::DateOrder;
 
     fn rules() -> Rules {
         let today = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();
@@ -121,8 +117,37 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named() {
-        let seen = problems(json!({"email": "john", "phone": "none", "date_of_birth": "13/13/1990"}));
+        let seen = problems(json!({"email": "john", "phone": "12", "date_of_birth": "13/13/1990"}));
         let fields: Vec<_> = seen.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["name", "email", "phone", "date_of_birth"]);
+    }
+
+    #[test]
+    fn what_was_not_said_costs_no_patient_but_his_name() {
+        let data = json!({"name": "Ann", "email": "N/A", "phone": "not provided", "date_of_birth": "unknown"});
+        let patient = PatientCreation::read(&data, &rules()).unwrap();
+        assert_eq!(serde_json::to_value(patient).unwrap(), json!({"name": "Ann"}));
+        let fake = json!({"name": "Ann", "email": "none@none.com", "phone": "000-000-0000"});
+        assert_eq!(
+            serde_json::to_value(PatientCreation::read(&fake, &rules()).unwrap()).unwrap(),
+            json!({"name": "Ann"})
+        );
+        for name in ["unknown", "N/A", "<full name>", "{{name}}", "-"] {
+            assert!(problems(json!({"name": name}))[0].1.starts_with("was not said"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_read_already_keeps_its_reading() {
+        let read = |data: Value| {
+            let patient = PatientCreation::read(&data, &rules()).unwrap();
+            (patient.phone, patient.phone_e164)
+        };
+        let (berlin, number) = ("030 23125123".to_owned(), "+493023125123".to_owned());
+        let both = json!({"name": "Ann", "phone": berlin, "phone_e164": number});
+        assert_eq!(read(both), (Some(berlin), Some(number.clone())));
+        assert_eq!(read(json!({"name": "Ann", "phone_e164": number})), (Some(number.clone()), Some(number)));
+        let wrong = json!({"name": "Ann", "phone": "212-555-0142", "phone_e164": "212"});
+        assert_eq!(read(wrong), (Some("212-555-0142".to_owned()), Some("+12125550142".to_owned())));
     }
 }

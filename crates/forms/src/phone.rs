@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::fields::{Wrong, single_line};
+use crate::{fields::Wrong, text::line};
 
 const SAID_MAX: usize = 64;
 
@@ -130,8 +130,11 @@ impl From<Region> for String {
 }
 
 /// The number as it was said, on one line.
-pub(super) fn said(text: &str) -> Result<String, Wrong> {
-    let text = single_line(text)?;
+///
+/// # Errors
+/// When it has fewer than three digits, or more than 64 characters.
+pub fn said(text: &str) -> Result<String, Wrong> {
+    let text = line(text)?;
     if text.bytes().filter(u8::is_ascii_digit).count() < 3 {
         return Err(Wrong("contains no phone number", "write its digits, or leave it out"));
     }
@@ -139,6 +142,12 @@ pub(super) fn said(text: &str) -> Result<String, Wrong> {
         return Err(Wrong("is longer than 64 characters", "write only the number, or leave it out"));
     }
     Ok(text)
+}
+
+/// A number that somebody else has in E.164 already; `None` where it is not in that form.
+pub fn read_e164(written: &str) -> Option<String> {
+    let digits = written.trim().strip_prefix('+')?;
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| international(digits)).flatten()
 }
 
 /// The number in E.164 (`+` and up to 15 digits) if it is international or a whole national number of the region.
@@ -275,6 +284,14 @@ mod tests {
         assert_eq!(said("(212)  555-0142 ext. 5"), Ok("(212) 555-0142 ext. 5".to_owned()));
         for bad in ["unknown", "12", "555\n1234", &"1".repeat(65)] {
             assert!(said(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_e164_already_is_taken_where_it_can_be_a_number() {
+        assert_eq!(read_e164("+12125550142").as_deref(), Some("+12125550142"));
+        for other in ["12125550142", "+1 212 555 0142", "+999", "+", "", "+1212555014a"] {
+            assert_eq!(read_e164(other), None, "{other}");
         }
     }
 

@@ -3,15 +3,18 @@
 //! Refuses quoted local parts, comments and address literals: nobody dictates them on the phone, and each is a way to
 //! carry something else into a header. Does not ask whether the address exists.
 
-use super::fields::{Wrong, single_line};
+use crate::{fields::Wrong, text::line};
 
 const MAX: usize = 254;
 const LOCAL_MAX: usize = 64;
 const SYNTAX: Wrong = Wrong("is no e-mail address", "write it as name@example.com, or leave it out");
 
 /// The address in normal form. The part before the `@` keeps its case: it is the receiving server's to read.
-pub(super) fn email(text: &str) -> Result<String, Wrong> {
-    let text = single_line(text)?;
+///
+/// # Errors
+/// When it is none.
+pub fn email(said: &str) -> Result<String, Wrong> {
+    let text = line(said)?;
     if text.len() > MAX {
         return Err(Wrong("is longer than 254 bytes", "correct it, or leave it out"));
     }
