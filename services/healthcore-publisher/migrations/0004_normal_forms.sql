@@ -219,6 +219,10 @@ INSERT INTO phone_reading DEFAULT VALUES;
 ALTER TABLE patients DISABLE TRIGGER USER;
 UPDATE patients SET phone_e164_of = phone WHERE phone_e164 IS NOT NULL;
 ALTER TABLE patients ENABLE TRIGGER USER;
+-- That made them all ordinary ones again.
+ALTER TABLE patients ENABLE ALWAYS TRIGGER keep;
+ALTER TABLE patients ENABLE ALWAYS TRIGGER publish;
+ALTER TABLE patients ENABLE ALWAYS TRIGGER refuse_truncate;
 -- The last digits are those of the E.164, too: what a caller's number may belong to is found among those not read yet.
 CREATE INDEX patients_phone_unread ON patients (right(regexp_replace(phone, '[^0-9]', '', 'g'), 6), id)
   WHERE phone IS DISTINCT FROM phone_e164_of;
@@ -366,29 +370,16 @@ BEGIN
 END
 $$;
 
--- Whatever its arguments are, the fourth is the data.
-DO $do$
+ALTER FUNCTION publish_event(text, text, text, jsonb, text, text) RENAME TO write_event;
+CREATE FUNCTION publish_event(topic text, event_type text, key text, data jsonb, cause text, journey text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = healthcore, pg_temp AS $$
 DECLARE
-  gated     regprocedure := (SELECT oid FROM pg_proc
-                             WHERE proname = 'publish_event' AND pronamespace = 'healthcore'::regnamespace);
-  arguments text := pg_get_function_arguments(gated);
-  names     text[] := (SELECT proargnames FROM pg_proc WHERE oid = gated);
+  told jsonb := tellable(event_type, data);
 BEGIN
-  EXECUTE format('ALTER FUNCTION %s RENAME TO write_event', gated);
-  names[4] := 'told';
-  EXECUTE format($gate$
-    CREATE FUNCTION publish_event(%s) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = healthcore, pg_temp AS $body$
-    DECLARE
-      told jsonb := tellable(event_type, data);
-    BEGIN
-      IF told IS NOT NULL THEN
-        PERFORM write_event(%s);
-      END IF;
-    END
-    $body$ $gate$, arguments, array_to_string(names, ', '));
-  gated := (SELECT oid FROM pg_proc WHERE proname = 'publish_event' AND pronamespace = 'healthcore'::regnamespace);
-  EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', gated);
+  IF told IS NOT NULL THEN
+    PERFORM write_event(topic, event_type, key, told, cause, journey);
+  END IF;
 END
-$do$;
+$$;
+REVOKE EXECUTE ON FUNCTION publish_event(text, text, text, jsonb, text, text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION form_patient(), form_appointment() FROM PUBLIC;

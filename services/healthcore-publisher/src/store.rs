@@ -53,7 +53,7 @@ pub async fn lock_contact(tx: &mut PgConnection, said: &PatientCreationV1) -> Re
 pub async fn known_people(tx: &mut PgConnection, said: &PatientCreationV1) -> Result<Vec<Known>, sqlx::Error> {
     sqlx::query_as!(
         Known,
-        r#"SELECT p.id, p.name, p.date_of_birth,
+        r#"SELECT p.id, p.name, healthcore.readable(p.date_of_birth) AS date_of_birth,
                   coalesce(lower(p.email) = lower($1) OR p.phone = $2 OR p.phone_e164 = $3, false) AS "same_contact!",
                   c.patient_id IS NOT NULL AS "same_call!"
            FROM healthcore.patients p
