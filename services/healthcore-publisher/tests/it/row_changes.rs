@@ -192,8 +192,7 @@ async fn nobody_without_rights_can_publish_by_the_function_itself() {
     let mut psql = connect(&record).await;
     let role = format!("reader_{}", record.database.name());
     run(&mut psql, &format!("CREATE ROLE {role}; GRANT USAGE ON SCHEMA healthcore TO {role}; SET ROLE {role}")).await;
-    let forged =
-        "SELECT healthcore.publish_event('healthcore.patient.deleted', 'patient.deleted', '1', '{\"patient_id\": 1}')";
+    let forged = "SELECT healthcore.publish_event('healthcore.patient.deleted', 'patient.deleted', '1', '{\"patient_id\": 1}', NULL, NULL)";
     let answer = sqlx::raw_sql(forged).execute(&mut psql).await.map(|_| ());
     run(&mut psql, &format!("RESET ROLE; DROP OWNED BY {role} CASCADE; DROP ROLE {role}")).await;
     assert!(answer.is_err_and(|error| error.to_string().contains("permission denied")), "an event was forged");

@@ -13,10 +13,11 @@ async fn what_was_booked_twice_or_at_no_time_is_held_when_the_record_is_brought_
     let database = TestDatabase::create().await;
     let pool = database.pool_in("healthcore").await;
     let all = sqlx::migrate!();
-    let earlier = Migrator { migrations: Cow::Owned(all.iter().take(2).cloned().collect()), ..all };
+    let earlier: &'static Migrator =
+        Box::leak(Box::new(Migrator { migrations: Cow::Owned(all.iter().take(2).cloned().collect()), ..all }));
     postgres::create_schema(&pool, "healthcore").await.unwrap();
     postgres::migrate(&pool, "healthcore", road::MIGRATIONS.migrator, road::MIGRATIONS.table).await.unwrap();
-    postgres::migrate(&pool, "healthcore", &earlier, "_migrations").await.unwrap();
+    postgres::migrate(&pool, "healthcore", earlier, "_migrations").await.unwrap();
     sqlx::raw_sql(
         "INSERT INTO patients (name) VALUES ('Ada'), ('Grace');
          INSERT INTO appointments (patient_id, patient_name, dentist, date, time, time_zone, call_id) VALUES
