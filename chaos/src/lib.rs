@@ -5,7 +5,15 @@
 //! [`invariants`]. It panics where the ground under a round breaks, such as a broker that does not start; what the systems
 //! under test do is judged.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what failed by failing"))]
-#![allow(clippy::print_stdout, reason = "a round is followed on a terminal")]
+
+/// Prints a line. Where nobody reads on, as behind `| head`, it is lost, and the round goes on.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
 
 pub mod acts;
 pub mod book;

@@ -1,5 +1,4 @@
 //! `scripts/chaos`: rounds, or the proof of the checkers.
-#![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -71,7 +70,7 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let patience = Duration::from_secs(options.patience);
     if options.prove {
         let missed = prove::prove(seed, &options.sabotage, patience, &options.logs).await?;
-        println!("{missed} sabotages not caught, seed {seed}");
+        chaos::say!("{missed} sabotages not caught, seed {seed}");
         return Ok(code(missed));
     }
     let faults = if options.only.is_empty() { Fault::ALL.to_vec() } else { options.only };
@@ -79,18 +78,18 @@ async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let mut violations = 0;
     for round in 0..options.rounds {
         let seed = seed + round;
-        println!("round {} of {}, seed {seed}", round + 1, options.rounds);
+        chaos::say!("round {} of {}, seed {seed}", round + 1, options.rounds);
         let (strikes, settings) = (timeline::draw(seed, &faults), settings::draw(seed));
-        println!("  {}", settings::told(&settings));
+        chaos::say!("  {}", settings::told(&settings));
         let (systems, logs) = (systems.clone(), options.logs.clone());
         let played = round::play(&Plan { seed, strikes, settings, systems, patience, sabotage: None, logs }).await?;
         report::round(&played);
         violations += played.violations.len();
     }
     if violations > 0 {
-        println!("logs of the processes: {}", options.logs.display());
+        chaos::say!("logs of the processes: {}", options.logs.display());
     }
-    println!("{} rounds, {violations} violations, seed {seed}", options.rounds);
+    chaos::say!("{} rounds, {violations} violations, seed {seed}", options.rounds);
     Ok(code(violations))
 }
 
@@ -99,14 +98,14 @@ fn code(bad: usize) -> ExitCode {
 }
 
 fn list() {
-    println!("faults");
+    chaos::say!("faults");
     for fault in Fault::ALL {
-        println!("  {:<20} {}", fault.name(), fault.about());
+        chaos::say!("  {:<20} {}", fault.name(), fault.about());
     }
-    println!("systems\n  {}", systems::NAMES.join("\n  "));
-    println!("invariants");
+    chaos::say!("systems\n  {}", systems::NAMES.join("\n  "));
+    chaos::say!("invariants");
     let of_events = DELIVERY.map(|invariant| (invariant.name, invariant.says)).into_iter();
     for (name, says) in of_events.chain(OPERATION.map(|invariant| (invariant.name, invariant.says))) {
-        println!("  {name:<20} {says}");
+        chaos::say!("  {name:<20} {says}");
     }
 }

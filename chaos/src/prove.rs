@@ -128,7 +128,7 @@ pub async fn prove(seed: u64, only: &[String], patience: Duration, logs: &Path) 
     };
     let mut missed = 0;
     if only.is_empty() {
-        println!("no sabotage");
+        crate::say!("no sabotage");
         let honest = round::play(&plan(control(), &[], None)).await?;
         report::round(&honest);
         missed += usize::from(!honest.violations.is_empty());
@@ -137,11 +137,11 @@ pub async fn prove(seed: u64, only: &[String], patience: Duration, logs: &Path) 
         if !only.is_empty() && !only.iter().any(|name| name == sabotage.name) {
             continue;
         }
-        println!("{}", sabotage.name);
+        crate::say!("{}", sabotage.name);
         let played = round::play(&plan(sabotage.strikes.to_vec(), sabotage.settings, Some(sabotage.name))).await?;
         report::round(&played);
         let caught = played.violations.iter().any(|violation| sabotage.breaks.contains(&violation.invariant));
-        println!("  {}", if caught { "caught" } else { "NOT CAUGHT" });
+        crate::say!("  {}", if caught { "caught" } else { "NOT CAUGHT" });
         missed += usize::from(!caught);
     }
     Ok(missed)

@@ -15,7 +15,7 @@ const SHOWN: usize = 5;
 pub fn round(report: &Report) {
     for history in &report.histories {
         let of = |outcome| history.writes.iter().filter(|write| write.outcome == outcome).count();
-        println!(
+        crate::say!(
             "  {:<32} {} acknowledged, {} failed, {} indeterminate; {} records, {} effects, {} dead letters, {} looks",
             history.hop,
             acknowledged(history),
@@ -31,7 +31,7 @@ pub fn round(report: &Report) {
         report.recovery.map_or("not recovered".to_owned(), |took| format!("recovered in {:.1} s", took.as_secs_f64()));
     let largest =
         report.largest.as_ref().map_or(String::new(), |(name, bytes)| format!(", {name} took {} MiB", bytes >> 20));
-    println!("  {recovered}{largest}");
+    crate::say!("  {recovered}{largest}");
     violations(&report.violations);
 }
 
@@ -43,10 +43,10 @@ pub fn violations(violations: &[Violation]) {
     }
     for (invariant, found) in by_invariant {
         for what in found.iter().take(SHOWN) {
-            println!("  {invariant}: {what}");
+            crate::say!("  {invariant}: {what}");
         }
         if found.len() > SHOWN {
-            println!("  {invariant}: and {} more", found.len() - SHOWN);
+            crate::say!("  {invariant}: and {} more", found.len() - SHOWN);
         }
     }
 }

@@ -174,7 +174,7 @@ async fn strike_all(world: &World, strikes: &[Strike]) {
     let began = Instant::now();
     let striking = strikes.iter().map(|strike| async move {
         sleep_until(began + strike.at).await;
-        println!(
+        crate::say!(
             "  +{:>4.1} s  {:<20} {:<28} for {:.1} s",
             began.elapsed().as_secs_f64(),
             strike.fault.name(),

@@ -14,6 +14,7 @@ pub mod services;
 use std::{path::PathBuf, time::Duration};
 
 use events::kafka::config::KafkaConfig;
+use secrecy::SecretString;
 
 use crate::{
     day::Day,
@@ -35,6 +36,9 @@ pub struct Options {
     /// Where healthcore-publisher is
     #[arg(long, env = "HEALTHCORE_PUBLISHER_URL", value_name = "URL", default_value = "http://127.0.0.1:8003")]
     pub healthcore_publisher_url: reqwest::Url,
+    /// The token that the services ask for, where they do
+    #[arg(long, env = "API_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<SecretString>,
     /// How long a call may take until all that was said in it has settled, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,

@@ -1,7 +1,5 @@
 //! What people see: progress while the day is played, then what came of it.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this module is for")]
-
 use std::{
     io::{IsTerminal, Write},
     time::{Duration, Instant},
@@ -12,6 +10,11 @@ use crate::{
     kafka::Record,
     outcome::{Count, Outcome},
 };
+
+/// Prints a line. Where nobody reads on, as behind `| head`, it is lost, and the play goes on.
+macro_rules! say {
+    ($($text:tt)*) => { _ = writeln!(std::io::stdout(), $($text)*) };
+}
 
 /// Where nobody looks at a terminal, a line this often is enough.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -56,10 +59,10 @@ impl Progress {
         self.last_line = Some(Instant::now());
         match self.form {
             Form::Silent => {}
-            Form::Lines => println!("  {text}"),
+            Form::Lines => say!("  {text}"),
             Form::Terminal => {
                 let width = text.chars().count();
-                print!("\r  {text}{}", " ".repeat(self.width.saturating_sub(width)));
+                _ = write!(std::io::stdout(), "\r  {text}{}", " ".repeat(self.width.saturating_sub(width)));
                 self.width = width;
                 // A terminal that is gone shows nothing, which is all that can fail.
                 _ = std::io::stdout().flush();
@@ -70,7 +73,7 @@ impl Progress {
     /// The line is not changed any more.
     pub fn end(&mut self) {
         if self.form == Form::Terminal {
-            print!("\r{}\r", " ".repeat(self.width + 2));
+            _ = write!(std::io::stdout(), "\r{}\r", " ".repeat(self.width + 2));
             self.width = 0;
         }
     }
@@ -82,63 +85,68 @@ impl Default for Progress {
     }
 }
 
-/// Why the day could not be played.
+/// Why the day could not be played. What a cause only says again is left out.
 pub fn failed(error: &anyhow::Error) {
-    eprintln!("\ndemo: {error}");
-    for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+    let mut stderr = std::io::stderr();
+    let mut told = error.to_string();
+    _ = writeln!(stderr, "\ndemo: {told}");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            _ = writeln!(stderr, "  because: {cause}");
+            told = cause;
+        }
     }
 }
 
 /// Prints what came of the day.
 pub fn print(outcome: &Outcome) {
-    println!();
+    say!();
     let (said, repeated) = outcome.said;
-    println!(
+    say!(
         "{said} things were said in {:.1} s; {repeated} of them had been said before and change nothing",
         outcome.took.as_secs_f64()
     );
-    println!();
+    say!();
     for Count { name, expected, found } in &outcome.counts {
         let verdict =
             if expected == found { "ok".to_owned() } else { format!("differs: expected {expected}, found {found}") };
-        println!("  {name:<32}{found:>5}  {verdict}");
+        say!("  {name:<32}{found:>5}  {verdict}");
     }
     section("Held for review", outcome.held.len());
     for held in &outcome.held {
-        println!("  {:<16} {} for {}  (call {})", held.reason, held.slot, held.patient_name, held.call_id);
+        say!("  {:<16} {} for {}  (call {})", held.reason, held.slot, held.patient_name, held.call_id);
     }
     section("Dead letters", outcome.dead_letters.len());
     for letter in &outcome.dead_letters {
-        println!("  {:<18} {}  (call {})", letter.category, letter.message, letter.call_id);
+        say!("  {:<18} {}  (call {})", letter.category, letter.message, letter.call_id);
     }
     if let Some(journey) = &outcome.journey {
         print_journey(journey);
     }
-    println!();
+    say!();
     for difference in &outcome.differences {
-        println!("{}", difference.what);
-        println!("  differs: expected {}", difference.expected);
-        println!("           found    {}", difference.found);
+        say!("{}", difference.what);
+        say!("  differs: expected {}", difference.expected);
+        say!("           found    {}", difference.found);
     }
     if outcome.is_as_expected() {
-        println!("ok: every call came out as expected");
+        say!("ok: every call came out as expected");
     } else {
-        println!("not ok: see what differs above");
-        println!("an earlier play that was broken off can be why: ./scripts/stack reset, then play it again");
+        say!("not ok: see what differs above");
+        say!("an earlier play that was broken off can be why: ./scripts/stack reset, then play it again");
     }
 }
 
 fn section(name: &str, count: usize) {
     if count > 0 {
-        println!("\n{name}");
+        say!("\n{name}");
     }
 }
 
 fn print_journey(journey: &Journey) {
-    println!("\nOne call from end to end: {}", journey.call_id);
+    say!("\nOne call from end to end: {}", journey.call_id);
     for Leg { said, extraction, event, row, told } in &journey.legs {
-        println!();
+        say!();
         step("said", said);
         let place =
             extraction.span.map_or(String::new(), |span| format!(", bytes {} to {} of the text", span.from, span.to));
@@ -149,7 +157,7 @@ fn print_journey(journey: &Journey) {
         let at = extraction.applied_at.as_deref().unwrap_or("?");
         step("call's page", &format!("{} at {at}: said to the caller, and really so", extraction.status));
     }
-    println!();
+    say!();
     step("see", &journey.page);
 }
 
@@ -157,10 +165,10 @@ fn record(name: &str, record: &Record) {
     let Record { topic, partition, offset, key, headers, .. } = record;
     step(name, &format!("{topic}, partition {partition}, offset {offset}, key {key}"));
     for (header, value) in headers.iter() {
-        println!("  {:<13}  {header}: {}", "", String::from_utf8_lossy(value));
+        say!("  {:<13}  {header}: {}", "", String::from_utf8_lossy(value));
     }
 }
 
 fn step(name: &str, text: &str) {
-    println!("  {name:<13}{text}");
+    say!("  {name:<13}{text}");
 }

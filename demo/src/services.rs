@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, bail};
-use reqwest::{RequestBuilder, StatusCode, Url};
+use reqwest::{
+    RequestBuilder, StatusCode, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -109,8 +113,8 @@ impl Services {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(options: &Options) -> anyhow::Result<Self> {
-        let http =
-            reqwest::Client::builder().timeout(LIMIT).no_proxy().build().context("cannot make an HTTP client")?;
+        let http = reqwest::Client::builder().timeout(LIMIT).no_proxy().default_headers(signed_in(options)?);
+        let http = http.build().context("cannot make an HTTP client")?;
         let (voice_ingest, healthcore_publisher) =
             (options.voice_ingest_url.clone(), options.healthcore_publisher_url.clone());
         Ok(Self { http, voice_ingest, healthcore_publisher })
@@ -209,6 +213,19 @@ impl Services {
             )
         })
     }
+}
+
+/// The header that says who asks, where there is a token.
+fn signed_in(options: &Options) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    if let Some(token) = &options.token {
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+        let mut value =
+            value.context("API_TOKEN: a header cannot hold it; is it a token of `./scripts/stack token`?")?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
 }
 
 async fn read<T: DeserializeOwned>(response: reqwest::Response) -> anyhow::Result<T> {

@@ -33,7 +33,7 @@ pub async fn drained(world: &World, patience: Duration) -> Result<Duration, Vec<
         let remaining = remaining(world).await;
         if !remaining.is_empty() && Instant::now() >= tell {
             tell += TELL;
-            println!("  still to do after {:.0} s: {}", began.elapsed().as_secs_f64(), remaining.join("; "));
+            crate::say!("  still to do after {:.0} s: {}", began.elapsed().as_secs_f64(), remaining.join("; "));
         }
         if remaining.is_empty() {
             return Ok(began.elapsed());

@@ -35,7 +35,7 @@ pub(super) async fn strike(world: &World, strike: &Strike) -> Vec<Outage> {
         broker.turn_a_bit(&way.topic, partition, offset);
         broker.start_again().await;
     } else {
-        println!("  left out, since all was handled");
+        crate::say!("  left out, since all was handled");
     }
     for service in &mut services {
         service.restart().await;
@@ -46,7 +46,7 @@ pub(super) async fn strike(world: &World, strike: &Strike) -> Vec<Outage> {
         // There is enough to do once it is good again.
         let _still = still(world);
         let told = is_told(world, &way, partition, offset).await;
-        println!("  {}/{partition} at {offset}: {}", way.topic, told.unwrap_or("nobody said anything"));
+        crate::say!("  {}/{partition} at {offset}: {}", way.topic, told.unwrap_or("nobody said anything"));
         let workers = workers.iter().map(|worker| worker.name.clone()).collect();
         world.book.seen().halts.push(Halt {
             workers,

@@ -31,11 +31,11 @@ pub(super) async fn hush(world: &World) -> Option<Hush<'_>> {
     sleep(BREATH).await;
     match evidence::drained(world, PATIENCE).await {
         Ok(after) => {
-            println!("  all was handled {:.1} s after the load stopped", (BREATH + after).as_secs_f64());
+            crate::say!("  all was handled {:.1} s after the load stopped", (BREATH + after).as_secs_f64());
             Some(hush)
         }
         Err(remaining) => {
-            println!("  left out, since there was no rest: {}", remaining.join("; "));
+            crate::say!("  left out, since there was no rest: {}", remaining.join("; "));
             None
         }
     }

@@ -55,7 +55,7 @@ pub(super) async fn rotate_password(world: &World, strike: &Strike) -> Vec<Outag
     let began = Instant::now();
     while !world.unready().await.is_empty() {
         if began.elapsed() > PATIENCE {
-            println!("  left out, since not every process is ready");
+            crate::say!("  left out, since not every process is ready");
             return Vec::new();
         }
         sleep(EVERY).await;

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test says what failed by failing"))]
 
 pub mod app;
+pub mod chain;
 pub mod config;
 pub mod http;
 pub mod lifecycle;

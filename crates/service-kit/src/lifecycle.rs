@@ -147,7 +147,7 @@ impl Lifecycle {
         let mut failures = failures.into_iter();
         let first = failures.next();
         for further in failures {
-            tracing::error!(error = format!("{further:#}"), "a further part failed");
+            tracing::error!(error = crate::chain::chain(&further), "a further part failed");
         }
         first.map_or(Ok(()), Err)
     }

@@ -20,6 +20,7 @@ mod folder;
 pub mod interventions;
 pub mod kafka;
 mod offset_commit;
+pub mod pgbouncer;
 mod ports;
 pub mod postgres;
 pub mod private_postgres;

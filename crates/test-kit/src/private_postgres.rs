@@ -134,7 +134,7 @@ impl Drop for PrivatePostgres {
 }
 
 /// `postgres`, else `nobody`, when this is root; as the local stack does it.
-fn account() -> Option<(u32, u32)> {
+pub(crate) fn account() -> Option<(u32, u32)> {
     use std::os::unix::fs::MetadataExt;
     // The folder of our own process belongs to who we are.
     if fs::metadata("/proc/self").map(|own| own.uid()).unwrap_or(1) != 0 {

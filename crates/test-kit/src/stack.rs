@@ -37,6 +37,11 @@ pub fn postgres_programs() -> PathBuf {
     required("STACK_PG_BIN").into()
 }
 
+/// PgBouncer's program, for [`crate::pgbouncer::PgBouncer`].
+pub fn pgbouncer() -> PathBuf {
+    required("STACK_PGBOUNCER").into()
+}
+
 fn required(name: &str) -> String {
     match env::var(name) {
         Ok(value) if !value.is_empty() => value,

@@ -90,7 +90,7 @@ impl App for HealthcorePublisher {
             Command::Tail(args) => tail::run(&config.road.kafka, &args).await,
             Command::Relay(command) => {
                 let pool = postgres::connect(&config.database, SCHEMA).await?;
-                tail::line(&command.run(&pool).await?)
+                tail::line(&command.run(&pool).await?).map(drop)
             }
         }
     }

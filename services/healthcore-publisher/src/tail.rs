@@ -27,7 +27,8 @@ pub(crate) async fn run(kafka: &KafkaConfig, args: &TailArgs) -> anyhow::Result<
         let mut tail = Tail::open(&kafka, NAME, &names, from)?;
         while !(once && tail.is_past_the_opening()) {
             match tail.read(PATIENCE)? {
-                Some(seen) => line(&shown(&seen))?,
+                Some(seen) if !line(&shown(&seen))? => return Ok(()),
+                Some(_) => {}
                 None if once => bail!("Kafka did not send the rest within {PATIENCE:?}"),
                 None => {}
             }
@@ -64,9 +65,12 @@ fn shown(seen: &Seen) -> String {
     .to_string()
 }
 
-/// Prints a line at once, so that a pipe sees it.
-pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+/// Prints a line at once, so that a pipe sees it. False when nobody reads on, as behind `| head`.
+pub(crate) fn line(text: &str) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush().context("the output is closed")
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("cannot print"),
+    }
 }

@@ -19,6 +19,7 @@ pub use self::{
     service::{App, Parts},
 };
 use crate::{
+    chain::chain,
     config::{self, ConfigError, Environment, Loaded},
     http::auth::Guard,
     lifecycle::Lifecycle,
@@ -29,8 +30,7 @@ use crate::{
 pub fn main<A: App>() -> ExitCode {
     // Before anything that speaks TLS. It fails only when a provider is installed already, which then is this one.
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let loaded = Environment::of_process(Path::new("."))
-        .and_then(|environment| read::<A>(std::env::args_os(), &environment))
+    let loaded = read::<A>(std::env::args_os(), &Environment::of_process(Path::new(".")))
         .and_then(|loaded| checked::<A>(&loaded.value).map(|()| loaded));
     let Loaded { value: (config, asked), settings, warnings } = match loaded {
         Ok(loaded) => loaded,
@@ -49,7 +49,7 @@ pub fn main<A: App>() -> ExitCode {
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "{} failed", A::NAME);
+            tracing::error!(error = chain(&error), "{} failed", A::NAME);
             ExitCode::FAILURE
         }
     }
@@ -100,7 +100,7 @@ async fn run<A: App>(config: A::Config) -> anyhow::Result<()> {
         }
         (Err(error), Ok(())) | (Ok(()), Err(error)) => Err(error),
         (Err(error), Err(further)) => {
-            tracing::error!(error = format!("{further:#}"), "a part failed too");
+            tracing::error!(error = chain(&further), "a part failed too");
             Err(error)
         }
     }
@@ -129,5 +129,9 @@ fn config_check(settings: &[config::Setting], warnings: &[String]) -> ExitCode {
     for warning in warnings {
         _ = writeln!(stderr, "warning: {warning}");
     }
-    if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        // Who reads no further, as `head`, has seen enough.
+        _ => ExitCode::SUCCESS,
+    }
 }

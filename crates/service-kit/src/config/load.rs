@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, builder::StyledStr, parser
 use super::{
     ConfigError, Environment, Setting, Source,
     environment::Given,
-    known::unknown_kafka_variables,
+    known::unknown_variables,
     report::{self, HIDDEN, variable},
     values::parse_bool,
 };
@@ -20,7 +20,7 @@ pub struct Loaded<T> {
     pub value: T,
     /// What is in force, in the order of the parts, secrets masked.
     pub settings: Vec<Setting>,
-    /// Sentences for the log: variables without effect.
+    /// Sentences for the log: lines of `.env` that are not read, variables without effect.
     pub warnings: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ where
     S: Into<OsString> + Clone,
 {
     let known = command.get_arguments().filter(|arg| is_setting(arg)).cloned().collect::<Vec<_>>();
-    let mut wrong = Vec::new();
+    let mut wrong = Vec::from_iter(environment.unreadable());
     let mut given = BTreeMap::new();
     for arg in &known {
         match value_of(arg, environment) {
@@ -60,13 +60,30 @@ where
         Some(ValueSource::CommandLine) => Source::CommandLine,
         _ => given.get(arg.get_id()).map_or(Source::Default, |given| given.source.clone()),
     };
-    for arg in known.iter().filter(|arg| arg.is_required_set()) {
+    let mut spoilt = Vec::new();
+    for arg in known.iter().filter(|arg| given_in(arg) != Source::CommandLine) {
         let name = variable(arg);
-        if matches.get_raw(arg.get_id().as_str()).is_none() && !wrong.iter().any(|problem| problem.starts_with(&name)) {
-            wrong.push(report::missing(arg, &name));
+        if let Some(problem) = environment.spoilt(&name, arg.is_hide_env_values_set()) {
+            wrong.push(problem);
+            spoilt.push(name);
         }
     }
+    for arg in known.iter().filter(|arg| arg.is_required_set()) {
+        let name = variable(arg);
+        if spoilt.contains(&name) {
+            continue;
+        }
+        if matches.get_raw(arg.get_id().as_str()).is_none() && !wrong.iter().any(|problem| problem.starts_with(&name)) {
+            wrong.push(report::missing(arg, &name) + &environment.hint(&name));
+        }
+    }
+    let own: Vec<String> = known.iter().flat_map(names).collect();
+    let mut warnings = environment.warnings();
+    warnings.extend(unknown_variables(environment, &own));
     if !wrong.is_empty() {
+        // A line that is not read or a mistyped name is often why another one is missing.
+        warnings.retain(|warning| !wrong.iter().any(|problem| warning.starts_with(problem)));
+        wrong.extend(warnings.into_iter().map(|warning| format!("(warning) {warning}")));
         return Err(ConfigError::Wrong(wrong));
     }
     let settings = known.iter().map(|arg| Setting {
@@ -78,8 +95,7 @@ where
         source: given_in(arg),
     });
     let settings = settings.collect();
-    let own: Vec<String> = known.iter().flat_map(names).collect();
-    Ok(Loaded { settings, warnings: unknown_kafka_variables(environment, &own), value: matches })
+    Ok(Loaded { settings, warnings, value: matches })
 }
 
 fn is_setting(arg: &Arg) -> bool {

@@ -8,6 +8,7 @@
 //! `requires` and `conflicts_with` are not supported between settings: check what belongs together after loading.
 
 mod aliases;
+mod database_url;
 mod dotenv;
 mod environment;
 mod known;
@@ -20,15 +21,14 @@ mod tests;
 mod values;
 
 pub use aliases::ALIASES;
+pub use database_url::parse_database_url;
 pub use environment::{Environment, Source};
 pub use known::KAFKA_VARIABLES;
 pub use load::{Loaded, load, parse};
 pub use parts::{DatabaseConfig, HttpConfig, LogFormat, TelemetryConfig};
 pub use report::{Setting, print};
 pub use roles::{Roles, UnknownRole};
-pub use values::{
-    parse_bind, parse_bool, parse_bytes, parse_database_url, parse_duration, parse_duration_not_zero, parse_log_filter,
-};
+pub use values::{parse_bind, parse_bool, parse_bytes, parse_duration, parse_duration_not_zero, parse_log_filter};
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use super::values::{
-    parse_bind, parse_bool, parse_bytes, parse_database_url, parse_duration_not_zero, parse_http_url, parse_log_filter,
+use super::{
+    database_url::parse_database_url,
+    values::{parse_bind, parse_bool, parse_bytes, parse_duration_not_zero, parse_http_url, parse_log_filter},
 };
 
 /// How the HTTP server listens and what it bears.

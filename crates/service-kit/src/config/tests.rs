@@ -119,7 +119,7 @@ fn every_variable_of_the_parts_is_read() {
 fn a_json_array_in_dotenv_arrives_as_written() {
     let environment =
         environment(&[]).with_dotenv("KAFKA_BOOTSTRAP_SERVERS=[\"localhost:9092\"]\nKAFKA_ENABLED=True\n");
-    let all = parse::<All>(&environment.unwrap()).unwrap().value;
+    let all = parse::<All>(&environment).unwrap().value;
     assert_eq!(all.kafka.bootstrap_servers, "[\"localhost:9092\"]");
     assert!(all.kafka.enabled);
 }
@@ -145,7 +145,7 @@ fn every_alias_stands_for_a_known_variable() {
 fn flags_win_over_the_environment_which_wins_over_dotenv_which_wins_over_the_default() {
     let dotenv = "KAFKA_GROUP_ID=dotenv\nRUST_LOG=warn\nHTTP_BIND=127.0.0.1:1\n";
     let environment = environment(&[("KAFKA_GROUP_ID", "process"), ("HTTP_BIND", "127.0.0.1:2")]);
-    let environment = environment.with_dotenv(dotenv).unwrap();
+    let environment = environment.with_dotenv(dotenv);
     for argv in
         [&["--http-bind", "127.0.0.1:3"][..], &["run", "--http-bind=127.0.0.1:3"], &["--http-bind=127.0.0.1:3", "run"]]
     {
@@ -200,7 +200,7 @@ fn a_wrong_value_is_refused_by_the_variables_name() {
     );
     assert!(refused(&[("LOG_FORMAT", "xml")]).contains("allowed: text, json"));
     assert!(refused(&[("VERBOSE", "loud")]).starts_with("VERBOSE: \"loud\" is not allowed; allowed: true"));
-    let from_dotenv = environment(&[]).with_dotenv("HTTP_BIND=8001").unwrap();
+    let from_dotenv = environment(&[]).with_dotenv("HTTP_BIND=8001");
     let problem = parse::<All>(&from_dotenv).unwrap_err().to_string();
     assert!(problem.starts_with("HTTP_BIND: \"8001\" is not allowed; allowed: an IP address"), "{problem}");
     assert!(problem.ends_with("Set in .env."), "{problem}");
@@ -309,34 +309,157 @@ fn an_unknown_kafka_variable_is_a_warning_with_the_nearest_name() {
 }
 
 #[test]
-fn the_earlier_setups_files_work_as_they_are() {
-    let files = [
-        "KAFKA_BOOTSTRAP_SERVERS=your-kafka-bootstrap-servers\nKAFKA_TOPIC=ai-responses\nKAFKA_GROUP_ID=ai-response-processor\n\
-         # Optional SSL\nKAFKA_SSL_CA_FILE=/path/to/ca.pem\nKAFKA_SSL_CERT_FILE=/path/to/service.cert\n",
-        "KAFKA_BROKERS=localhost:9092\nKAFKA_CLIENT_ID=biznavigate-backend\nKAFKA_GROUP_ID=biznavigate-backend-group\n",
-        "# Kafka Configuration\nKAFKA_BOOTSTRAP_SERVERS=[\"localhost:9092\"]\nKAFKA_SECURITY_PROTOCOL=PLAINTEXT\n\
-         KAFKA_CONSUMER_GROUP_ID=xseven-ai-consumers\nKAFKA_PRODUCER_ACKS=all\nENABLE_EVENT_SOURCING=true\n",
-        "KAFKA_SSL_CAFILE=/path/to/ca-cert\nKAFKA_SSL_CERTFILE=/path/to/client-cert\nKAFKA_SSL_KEYFILE=/path/to/client-key\n",
-        "KAFKA_BOOTSTRAP_SERVERS = 'kafka:9092'\nKAFKA_ENABLED = True\nKAFKA_TOPIC_PREFIX = 'healthcore'\n",
-    ];
-    for file in files {
-        let loaded = parse::<All>(&environment(&[]).with_dotenv(file).unwrap()).unwrap();
-        assert_eq!(loaded.warnings, Vec::<String>::new(), "{file}");
+fn a_setting_that_is_a_slip_away_from_one_is_a_warning_and_another_applications_is_not() {
+    let warned = |name| parse::<All>(&environment(&[(name, "x")])).unwrap().warnings;
+    for (name, meant) in [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("PRACTICE_TIMEZONE", "PRACTICE_TIME_ZONE"),
+        ("PHONE_REGIONS", "PHONE_REGION"),
+        ("DATE_ORDRE", "DATE_ORDER"),
+        ("ROLE", "ROLES"),
+        ("API_TOKEN_FILE", "API_TOKENS_FILE"),
+        ("LOG_FROMAT", "LOG_FORMAT"),
+        ("SCHEMA_REGISTRY_URI", "SCHEMA_REGISTRY_URL"),
+        ("OUTBOX_RETENTION_HOUR", "OUTBOX_RETENTION_HOURS"),
+        ("REPLAY_SIGNING_KEYFILE", "REPLAY_SIGNING_KEY_FILE"),
+        ("DATABASE_URL_FILES", "DATABASE_URL_FILE"),
+    ] {
+        assert_eq!(warned(name), [format!("{name} is not a setting and has no effect; did you mean {meant}?")]);
+    }
+    for foreign in [
+        "DATABASE_USER",
+        "DATABASE_NAME",
+        "DATABASE_HOST",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "PORT",
+        "LOG_LEVEL",
+        "DATE_FORMAT",
+        "TZ",
+        "POSTGRES_DB",
+        "DIRECT_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "RUST_BACKTRACE",
+        "OTEL_TRACES_SAMPLER",
+        "ROOT",
+    ] {
+        assert_eq!(warned(foreign), Vec::<String>::new(), "{foreign}");
+    }
+    for known in known::documented() {
+        let loaded = parse::<All>(&environment(&[(known, "")]));
+        assert!(loaded.is_err() || loaded.unwrap().warnings.is_empty(), "{known}");
+    }
+    assert!(known::documented().contains(&"PRACTICE_TIME_ZONE"));
+}
+
+/// The file of a framework's template as the settings of a service.
+fn of_file(name: &str, more: &[(&str, &str)]) -> Loaded<All> {
+    let path = format!("{}/tests/env-files/{name}.env", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    parse::<All>(&Environment::from_map(more.iter().copied()).with_dotenv(&text)).unwrap()
+}
+
+#[test]
+fn the_files_of_the_usual_frameworks_work_as_they_are() {
+    let url = [("DATABASE_URL", URL)];
+    for (name, servers, group) in [
+        ("voice", "your-kafka-bootstrap-servers", Some("ai-response-processor")),
+        ("leads", "localhost:9092", Some("biznavigate-backend-group")),
+        ("events", "[\"localhost:9092\"]", Some("xseven-ai-consumers")),
+        ("events-secured", "localhost:9092", None),
+        ("records", "kafka:9092", None),
+        ("records-settings", "kafka:9092", None),
+        ("compose", "kafka:9092", None),
+    ] {
+        let loaded = of_file(name, &url);
+        assert_eq!(loaded.warnings, Vec::<String>::new(), "{name}");
+        assert_eq!(loaded.value.kafka.bootstrap_servers, servers, "{name}");
+        assert_eq!(loaded.value.kafka.group_id.as_deref(), group, "{name}");
+    }
+    for (name, servers, url) in [
+        ("django", "kafka:9092", "postgres://clinic:s3$cret%231@postgres:5432/clinic"),
+        ("nestjs", "localhost:9092,localhost:9093", "postgresql://clinic:changeme@localhost:5432/clinic"),
+        (
+            "fastapi",
+            "[\"localhost:9092\", \"localhost:9093\"]",
+            "postgresql://postgres:changethis@localhost:5432/app?sslmode=prefer",
+        ),
+    ] {
+        let loaded = of_file(name, &[]);
+        assert_eq!(loaded.warnings, Vec::<String>::new(), "{name}");
+        assert_eq!(loaded.value.kafka.bootstrap_servers, servers, "{name}");
+        assert_eq!(loaded.value.database.url.expose_secret(), url, "{name}");
     }
 }
 
 #[test]
-fn dotenv_is_read_from_the_folder_and_a_bad_line_is_named() {
+fn an_odd_line_stops_nobody_who_does_not_need_it() {
+    let odd = "not a line\nSOMEBODYS='half\nKAFKA_GROUP_ID=group\n";
+    let loaded = parse::<All>(&environment(&[]).with_dotenv(odd)).unwrap();
+    assert_eq!(loaded.value.kafka.group_id.as_deref(), Some("group"));
+    assert_eq!(
+        loaded.warnings,
+        [
+            ".env, line 1: no `=`; a line is NAME=value, or a comment that starts with #. The line is not read.",
+            ".env, line 2: SOMEBODYS: the closing ' is missing, or there is text after it. The line is not read.",
+        ]
+    );
+    let help = with_argv(&["--help"], &Environment::default().with_dotenv("DATABASE_URL='half\nnonsense\n"));
+    assert!(matches!(help.unwrap_err(), ConfigError::Usage(_)));
+}
+
+#[test]
+fn an_odd_line_of_a_setting_refuses_the_start_unless_something_counts_more() {
+    let half = |more: &[(&str, &str)]| {
+        let text = "KAFKA_SASL_PASSWORD='secret\n";
+        parse::<All>(&environment(more).with_dotenv(text)).map(|loaded| loaded.warnings.len())
+    };
+    let refused = half(&[]).unwrap_err().to_string();
+    assert_eq!(refused, ".env, line 1: KAFKA_SASL_PASSWORD: the closing ' is missing, or there is text after it.");
+    assert_eq!(half(&[("KAFKA_SASL_PASSWORD", "x")]).unwrap(), 1);
+    assert_eq!(half(&[("KAFKA_SASL_PASSWORD_FILE", "")]).unwrap(), 1);
+    let database = Environment::default().with_dotenv("DATABASE_URL=\"half\n");
+    assert!(with_argv(&["--database-url", URL], &database).is_ok());
+    let refused = with_argv(&[], &database).unwrap_err().to_string();
+    assert_eq!(refused.lines().count(), 1, "{refused}");
+    let alias = environment(&[]).with_dotenv("KAFKA_BROKERS='half\n");
+    assert!(parse::<All>(&alias).unwrap_err().to_string().starts_with(".env, line 1: KAFKA_BROKERS: "));
+}
+
+#[test]
+fn what_is_missing_is_told_with_what_may_be_why() {
+    let refused = |text: &str| parse::<All>(&Environment::default().with_dotenv(text)).unwrap_err().to_string();
+    let slip = refused("DATABSE_URL=postgres://u:secret@h/d\n");
+    assert!(slip.starts_with("DATABASE_URL is not set") && slip.contains("(warning) DATABSE_URL is not"), "{slip}");
+    assert!(!slip.contains("secret"), "{slip}");
+    let line = refused("postgres://u:secret@h/d\n");
+    assert!(line.contains("(warning) .env, line 1: no `=`") && !line.contains("secret"), "{line}");
+    let parts = refused("POSTGRES_USER=u\nPOSTGRES_PASSWORD=p\nPOSTGRES_SERVER=h\nPOSTGRES_DB=d\n");
+    let joined = "DATABASE_URL=postgres://${POSTGRES_USER}:${POSTGRES_PASSWORD}@${POSTGRES_SERVER}/${POSTGRES_DB}";
+    assert!(parts.contains(joined), "{parts}");
+}
+
+#[test]
+fn dotenv_is_read_from_the_folder() {
     let dir = scratch("dotenv");
-    assert!(Environment::of_process(&dir).is_ok(), "no .env is no error");
-    std::fs::write(dir.join(".env"), "KAFKA_GROUP_ID=from-dotenv\n").unwrap();
-    let environment = Environment::of_process(&dir).unwrap();
+    assert!(Environment::of_process(&dir).unreadable().is_none(), "no .env is no error");
+    std::fs::write(dir.join(".env"), "KAFKA_GROUP_ID=from-dotenv\nnonsense\n").unwrap();
+    let environment = Environment::of_process(&dir);
     assert_eq!(environment.setting("KAFKA_GROUP_ID").unwrap().value, "from-dotenv");
-    std::fs::write(dir.join(".env"), "A=1\nnonsense\n").unwrap();
-    let error = Environment::of_process(&dir).unwrap_err().to_string();
-    assert!(error.contains(".env: line 2: no `=`"), "{error}");
-    std::fs::write(dir.join(".env"), [0xff, 0xfe, 0x41, 0x00]).unwrap();
-    assert!(Environment::of_process(&dir).unwrap_err().to_string().contains("UTF-8"));
+    let warning = environment.warnings().pop().unwrap();
+    assert!(warning.starts_with(&format!("{}, line 2: no `=`", dir.join(".env").display())), "{warning}");
+    std::fs::write(dir.join(".env"), b"\xff\xfeK\0A\0F\0K\0A\0_\0T\0O\0P\0I\0C\0=\0t\0\r\0\n\0").unwrap();
+    assert_eq!(Environment::of_process(&dir).setting("KAFKA_TOPIC").unwrap().value, "t");
+    std::fs::remove_file(dir.join(".env")).unwrap();
+    std::fs::create_dir(dir.join(".env")).unwrap();
+    assert!(Environment::of_process(&dir).unreadable().is_none(), "a virtual environment of Python");
+    std::fs::remove_dir(dir.join(".env")).unwrap();
+    std::os::unix::fs::symlink(".env", dir.join(".env")).unwrap();
+    let refused = parse::<KafkaConfig>(&Environment::of_process(&dir)).unwrap_err().to_string();
+    assert!(refused.contains(".env: cannot be read: "), "{refused}");
+    std::fs::remove_file(dir.join(".env")).unwrap();
 }
 
 fn scratch(name: &str) -> PathBuf {

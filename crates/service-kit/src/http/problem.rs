@@ -226,14 +226,14 @@ impl From<anyhow::Error> for Problem {
         }
         let says = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>().map(database_says));
         if matches!(says, Some(DatabaseSays::Away | DatabaseSays::Slow)) || lost_a_race(&error) {
-            tracing::warn!(error = format!("{error:#}"), "the database is away, busy, or not as it is expected");
+            tracing::warn!(error = crate::chain::chain(&error), "the database is away, busy, or not as it is expected");
             // A connection may break while the transaction commits, so nobody can say that nothing was done.
             let mut problem = Self::unavailable("The database cannot do this at the moment. Try again.")
                 .with_retry_after(Duration::from_secs(5));
             problem.outdated_sessions = is_outdated(&*error);
             problem
         } else {
-            tracing::error!(error = format!("{error:#}"), "a request failed");
+            tracing::error!(error = crate::chain::chain(&error), "a request failed");
             Self::internal()
         }
     }

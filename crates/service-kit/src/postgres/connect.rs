@@ -1,18 +1,18 @@
 //! The pool, and waiting for a database that is still starting.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use futures::FutureExt;
 use secrecy::ExposeSecret;
 use sqlx::{
-    Connection, PgConnection, PgPool,
+    AssertSqlSafe, Connection, Executor, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use tokio::time::Instant;
 
-use super::name::checked_name;
-use crate::{config::DatabaseConfig, http::Health};
+use super::{name::checked_name, pooler};
+use crate::{chain::chain, config::DatabaseConfig, http::Health};
 
 /// How long a start waits for the database: a container of PostgreSQL is ready within about 10 s, a failover within 30 s.
 pub(super) const WAIT: Duration = Duration::from_secs(30);
@@ -40,8 +40,14 @@ async fn connect_within(wait: Duration, config: &DatabaseConfig, schema: &str) -
         let attempt = tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options));
         let error = match attempt.await {
             Ok(Ok(connection)) => {
-                _ = connection.close().await;
+                let shared = pooler::shares_sessions(connection, &options).await;
+                if shared {
+                    bail!("DATABASE_URL: {place} {}", pooler::SHARED);
+                }
                 break;
+            }
+            Ok(Err(error)) if pooler::refuses_parameters(&error) => {
+                return Err(error).with_context(|| format!("DATABASE_URL: {place} {}", pooler::REFUSED));
             }
             Ok(Err(error)) if !is_passing(&error) => {
                 return Err(error).with_context(|| format!("DATABASE_URL: cannot connect to {place}"));
@@ -54,12 +60,19 @@ async fn connect_within(wait: Duration, config: &DatabaseConfig, schema: &str) -
                 .with_context(|| format!("DATABASE_URL: cannot connect to {place} for {} s", wait.as_secs()));
         }
         if warned.is_none_or(|at| at.elapsed() >= BETWEEN_WARNINGS) {
-            tracing::warn!(error = format!("{error:#}"), "waiting for the database {place}");
+            tracing::warn!(error = chain(&error), "waiting for the database {place}");
             warned = Some(Instant::now());
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(PgPoolOptions::new().max_connections(config.max_connections).acquire_timeout(ACQUIRE).connect_lazy_with(options))
+    let pool = PgPoolOptions::new().max_connections(config.max_connections).acquire_timeout(ACQUIRE);
+    // A PgBouncer that is told to ignore the option drops it without a word.
+    let path: Arc<str> = format!("SET search_path TO \"{schema}\"").into();
+    let pool = pool.after_connect(move |connection, _| {
+        let path = Arc::clone(&path);
+        async move { connection.execute(AssertSqlSafe(path.to_string())).await.map(drop) }.boxed()
+    });
+    Ok(pool.connect_lazy_with(options))
 }
 
 fn options(config: &DatabaseConfig, schema: &str) -> anyhow::Result<PgConnectOptions> {

@@ -11,7 +11,7 @@ use super::{
     name::checked_name,
     session_watch,
 };
-use crate::config::DatabaseConfig;
+use crate::{chain::chain, config::DatabaseConfig};
 
 /// One set of migrations and the table that says which of them are applied.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ pub async fn prepare(
     loop {
         match prepare_once(config, schema, sets, service).await {
             Err(error) if is_away(&error) && start.elapsed() < WAIT => {
-                tracing::warn!(error = format!("{error:#}"), "the database went away during the start; beginning anew");
+                tracing::warn!(error = chain(&error), "the database went away during the start; beginning anew");
                 tokio::time::sleep(PAUSE).await;
             }
             done => return done,

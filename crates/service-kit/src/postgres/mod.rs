@@ -6,6 +6,7 @@
 mod connect;
 mod migrate;
 mod name;
+mod pooler;
 mod session_watch;
 
 pub use connect::{connect, ping, register_check};
