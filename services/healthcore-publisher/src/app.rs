@@ -42,6 +42,10 @@ impl App for HealthcorePublisher {
         config.road.kafka.validate().map_err(ConfigError::one)
     }
 
+    fn needs_database(command: &Command) -> bool {
+        !matches!(command, Command::Tail(_))
+    }
+
     async fn build(config: Config) -> anyhow::Result<Self> {
         let pool = postgres::prepare(&config.database, SCHEMA, &MIGRATIONS, NAME).await?;
         if !store::knows_time_zone(&pool, &config.practice_time_zone).await? {

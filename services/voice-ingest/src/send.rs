@@ -4,7 +4,10 @@ use std::{io::Write, time::Duration};
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use events::{contract::topics::AI_RESPONSES, kafka::producer::Producer};
+use events::{
+    contract::topics::AI_RESPONSES,
+    kafka::{admin, producer::Producer},
+};
 
 use crate::{
     NAME,
@@ -29,6 +32,8 @@ pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> 
     let announcement = Announcement::of(&args.call_id, fact);
     let id = announcement.event_id();
     let producer = Producer::new(&config.road.kafka, NAME, PATIENCE).context("the Kafka settings were refused")?;
+    // It may be the first that needs the topic.
+    admin::ensure(&config.road.kafka, NAME, &[&AI_RESPONSES]).await?;
     match announcement.event {
         AnnouncedEvent::Patient(event) => producer.publish(event).await?,
         AnnouncedEvent::Booking(event) => producer.publish(event).await?,

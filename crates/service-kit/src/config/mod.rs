@@ -22,8 +22,8 @@ mod values;
 pub use aliases::ALIASES;
 pub use environment::{Environment, Source};
 pub use known::KAFKA_VARIABLES;
-pub use load::{Loaded, load, parse};
-pub use parts::{DatabaseConfig, HttpConfig, LogFormat, TelemetryConfig};
+pub use load::{Loaded, Need, load, load_for, parse};
+pub use parts::{ConnectionConfig, DatabaseConfig, HttpConfig, LogFormat, TelemetryConfig};
 pub use report::{Setting, print};
 pub use roles::{Roles, UnknownRole};
 pub use values::{

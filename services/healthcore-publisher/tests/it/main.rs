@@ -7,6 +7,7 @@ mod bookings;
 mod conformance;
 mod patients;
 mod poison;
+mod receipts;
 mod row_changes;
 mod support;
 mod tail;

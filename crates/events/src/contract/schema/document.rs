@@ -20,6 +20,11 @@ closed) and an example stand beside each other in `crates/events/schemas`, the s
 read as well in `crates/events/schemas/legacy`. Times are UTC with milliseconds. `?` marks a field that may be missing.
 `phi` and `pii` mark what identifies a person, in a patient's record or elsewhere: logs and screens hide it.
 
+An `event_id` that is missing, `null` or empty was not said, and the record is known by its place in the topic. One that names
+nothing (`undefined`, `null` as a word, the nil UUID, a place of a template such as `{{id}}`) is refused, as it is in the fields
+whose name ends with `_id`: all that bear it would be one. Where such a field may be missing, it counts as not said. The reason
+of a refusal is told of the shape that the record was meant to have.
+
 ## Topics
 
 | topic | record key | partitions | kept | created by |
