@@ -90,6 +90,15 @@ pub fn install_recorder() -> anyhow::Result<()> {
 fn describe() {
     metrics::describe_gauge!("build_info", "1; what is running");
     metrics::describe_counter!("http_requests_total", "Requests that were answered");
+    metrics::describe_gauge!("http_connections", "Connections that are open");
+    metrics::describe_counter!(
+        "http_connections_closed_total",
+        "Connections that did not end by themselves: header, idle, answer, made_room, stopped"
+    );
+    metrics::describe_counter!(
+        "http_connections_refused_total",
+        "Connections that found no place, as all had a request under way"
+    );
     metrics::describe_histogram!("http_request_duration_seconds", metrics::Unit::Seconds, "Until the answer began");
     events::kafka::metrics::describe();
 }

@@ -27,7 +27,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use service_kit::{
-    config::{HttpConfig, TelemetryConfig},
+    config::{ConnectionConfig, HttpConfig, TelemetryConfig},
     http::{self, Health},
     lifecycle::Lifecycle,
     telemetry,
@@ -158,6 +158,7 @@ async fn a_request_and_all_that_follows_from_it_are_one_trace() {
         api_tokens_file: None,
         body_limit: 1024,
         request_timeout: Duration::from_secs(10),
+        connections: ConnectionConfig::default(),
     };
     let address = http::serve(&bind, routes, &Health::new(), &lifecycle).await.unwrap();
 

@@ -44,6 +44,10 @@ impl App for HealthcorePublisher {
         config.road.kafka.validate().map_err(ConfigError::one)
     }
 
+    fn needs_database(command: &Command) -> bool {
+        !matches!(command, Command::Tail(_))
+    }
+
     async fn build(config: Config) -> anyhow::Result<Self> {
         let practice = config.practice()?;
         let pool = postgres::prepare(&config.database, SCHEMA, &MIGRATIONS, NAME).await?;

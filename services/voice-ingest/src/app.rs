@@ -49,6 +49,10 @@ impl App for VoiceIngest {
         config.road.kafka.validate().map_err(ConfigError::one)
     }
 
+    fn needs_database(command: &Command) -> bool {
+        !matches!(command, Command::Send(_))
+    }
+
     async fn build(config: Config) -> anyhow::Result<Self> {
         let pool = postgres::prepare(&config.database, SCHEMA, &MIGRATIONS, NAME).await?;
         Ok(Self { config, pool })
@@ -89,8 +93,11 @@ impl App for VoiceIngest {
             Command::Send(args) => send::run(&config, &args).await,
             Command::Relay(command) => {
                 let pool = postgres::connect(&config.database, SCHEMA).await?;
+                let only_reads = command.only_reads();
                 let done = command.run(&pool).await?;
-                store::adopt_foreign_rows(&pool).await?;
+                if !only_reads {
+                    store::adopt_foreign_rows(&pool).await?;
+                }
                 Ok(writeln!(std::io::stdout(), "{done}")?)
             }
         }

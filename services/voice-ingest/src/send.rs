@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use anyhow::{Context, bail};
 use events::{
     contract::{event::NewEvent, topics::AI_RESPONSES},
-    kafka::producer::Producer,
+    kafka::{admin, producer::Producer},
 };
 
 use crate::{
@@ -29,6 +29,8 @@ pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> 
     let announcement = Announcement::of(&args.call_id, fact);
     let id = announcement.event_id();
     let producer = Producer::new(&config.road.kafka, NAME, PATIENCE).context("the Kafka settings were refused")?;
+    // It may be the first that needs the topic.
+    admin::ensure(&config.road.kafka, NAME, &[&AI_RESPONSES]).await?;
     let actor = Some("command:send".to_owned());
     match announcement.event {
         AnnouncedEvent::Patient(event) => producer.publish(NewEvent { actor, ..event }).await?,

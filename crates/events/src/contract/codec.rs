@@ -17,10 +17,11 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
+    alien::alien,
     envelope::{Envelope, Metadata},
     event::{Event, EventId, Origin},
     json::Json,
-    legacy,
+    legacy::{self, NotLifted},
     mismatch::Mismatch,
     outside_text::holds_nul,
     second_reading,
@@ -79,6 +80,9 @@ pub enum NoEvent {
     /// They are no text.
     #[error("it is not UTF-8")]
     NotUtf8,
+    /// They are something else, as in `is compressed with gzip`.
+    #[error("it {0}, expected JSON in UTF-8 as it is")]
+    Alien(&'static str),
     /// The text is no JSON.
     #[error("{what} at line {line}, column {column}")]
     NotJson { what: &'static str, line: usize, column: usize },
@@ -158,9 +162,10 @@ pub fn open<'a, 'o>(
 ) -> Result<Opened<'a>, DecodeError> {
     let json = unframed(value);
     // Text as a whole, and not again string by string.
-    let text = str::from_utf8(json).map_err(|_| DecodeError::Shape(NoEvent::NotUtf8))?;
+    let not_utf8 = || alien(value).or_else(|| alien(json)).map_or(NoEvent::NotUtf8, NoEvent::Alien);
+    let text = str::from_utf8(json).map_err(|_| DecodeError::Shape(not_utf8()))?;
     let mut opened = match serde_json::from_str::<Wire<'a, &'a RawValue>>(text) {
-        Ok(wire) => Opened {
+        Ok(wire) if !wire.event_id.is_nil() => Opened {
             event_id: EventId(wire.event_id),
             event_type: wire.event_type,
             timestamp: wire.timestamp,
@@ -169,9 +174,14 @@ pub fn open<'a, 'o>(
             data: Data::Borrowed(wire.data),
             holds_nul: holds_nul(text),
         },
-        // Whoever writes `event_type` means the envelope: its own mistake says more than "no known shape".
-        Err(_) => match legacy::lift(topic, &from.into(), text) {
-            Some(lifted) => Opened {
+        _ => {
+            let lifted = legacy::lift(topic, &from.into(), text).map_err(|why| {
+                DecodeError::Shape(match why {
+                    NotLifted::Wrong(mismatch) => NoEvent::Mismatch(mismatch),
+                    NotLifted::NoObject => alien(value).map_or_else(|| no_object(text), NoEvent::Alien),
+                })
+            })?;
+            Opened {
                 event_id: lifted.event_id,
                 event_type: Cow::Owned(lifted.event_type),
                 timestamp: lifted.timestamp,
@@ -179,15 +189,14 @@ pub fn open<'a, 'o>(
                 metadata: lifted.metadata,
                 data: Data::Lifted(lifted.data),
                 holds_nul: holds_nul(text),
-            },
-            None => return Err(DecodeError::Shape(no_envelope(text))),
-        },
+            }
+        }
     };
     opened.metadata.make_storable();
     Ok(opened)
 }
 
-fn no_envelope(text: &str) -> NoEvent {
+fn no_object(text: &str) -> NoEvent {
     match serde_json::from_str::<Json>(text) {
         Ok(json) => {
             second_reading::mismatch::<Wire<'_, IgnoredAny>>(&json).map_or(NoEvent::Unreadable, NoEvent::Mismatch)

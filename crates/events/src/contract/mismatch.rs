@@ -8,6 +8,8 @@ use std::fmt::{self, Display};
 
 use serde::de::{self, Expected, Unexpected};
 
+use super::alien::encoded;
+
 /// Why JSON does not fit a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
@@ -66,6 +68,11 @@ impl Mismatch {
         Self::of(Fault::Wrong("cannot be read", None))
     }
 
+    /// Of a field of a shape that no type stands for.
+    pub(super) fn at(field: &'static str, fault: Fault) -> Self {
+        Self::of(fault).within(Step::Field(field))
+    }
+
     pub(super) fn within(mut self, step: Step) -> Self {
         self.way.push(step);
         self
@@ -109,7 +116,12 @@ impl de::Error for Mismatch {
     }
 
     fn invalid_type(is: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::of(Fault::Wrong(kind(is), right(expected)))
+        let right = right(expected);
+        let what = match is {
+            Unexpected::Str(text) if matches!(right, Some("an object" | "an array")) => encoded(text),
+            _ => None,
+        };
+        Self::of(Fault::Wrong(what.unwrap_or_else(|| kind(is)), right))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -163,6 +175,7 @@ const TOLD: [(&[&str], &str, Option<&str>); 12] = [
     (&["provided string was not `true` or `false`"], "is not a boolean", Some("true or false")),
     (&["data did not match any variant of untagged enum"], "has none of the known forms", None),
     (&["can only flatten structs and maps"], "is no object", Some("an object")),
+    (&["expected an id"], "is empty or a placeholder, which names nothing", Some("the id that it has")),
     (&["no variant of enum"], "is none of the known kinds", None),
 ];
 

@@ -1,5 +1,6 @@
 //! What is on the wire: envelope, headers, topics, event types, and how bytes become them. No client, no database.
 
+pub mod alien;
 #[cfg(test)]
 mod canaries;
 pub mod codec;
@@ -10,6 +11,7 @@ pub mod headers;
 pub mod json;
 mod legacy;
 pub mod mismatch;
+pub mod no_id;
 mod outside_text;
 pub mod replay;
 pub mod schema;

@@ -154,7 +154,8 @@ pub fn owned_by(owner: &str) -> impl Iterator<Item = &'static TopicSpec> {
 /// the installation calls its topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicNames {
-    /// Put before every topic and group name; empty unless several installations share a cluster.
+    /// Put before every topic and group name as it stands, so with its separator; empty unless several installations share a
+    /// cluster.
     pub namespace: String,
     /// Replaces `healthcore` in `healthcore.*`.
     pub healthcore_prefix: String,

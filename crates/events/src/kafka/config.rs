@@ -40,7 +40,8 @@ pub struct KafkaConfig {
     /// What stands before `.patient.created` and its like
     #[arg(long, env = "KAFKA_TOPIC_PREFIX", default_value = "healthcore", value_parser = topic_name)]
     pub kafka_topic_prefix: String,
-    /// Put before every topic and group name, where several installations share a cluster; empty for none
+    /// Put before every topic and group name, where several installations share a cluster; empty for none. A dot follows
+    /// unless it ends with `.`, `-` or `_`
     #[arg(long, env = "KAFKA_TOPIC_NAMESPACE", default_value = "", value_parser = namespace)]
     pub kafka_topic_namespace: String,
     /// Partitions are created with this many replicas; 3 is recommended where there are three brokers

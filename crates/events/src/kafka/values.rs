@@ -175,8 +175,13 @@ pub(super) fn topic_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Ends with a separator: where it has none, a dot follows, so that `eu` and `eu2` have no name in common.
 pub(super) fn namespace(text: &str) -> Result<String, String> {
-    if text.is_empty() { Ok(String::new()) } else { topic_name(text) }
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    let name = topic_name(text)?;
+    Ok(if name.ends_with(['.', '-', '_']) { name } else { name + "." })
 }
 
 pub(super) fn group_id(text: &str) -> Result<String, String> {
@@ -221,6 +226,19 @@ mod tests {
             assert!(text.parse::<BootstrapServers>().is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn a_namespace_ends_with_a_separator() {
+        for (given, used) in [("", ""), ("eu", "eu."), ("eu.", "eu."), ("eu-", "eu-"), ("eu_", "eu_"), ("a.b", "a.b.")]
+        {
+            assert_eq!(namespace(given).as_deref(), Ok(used), "{given}");
+            assert_eq!(namespace(used).as_deref(), Ok(used), "what is used may be given again");
+        }
+        for wrong in ["e u", "eu/", "\u{e9}", &"x".repeat(201)] {
+            assert!(namespace(wrong).is_err(), "{wrong}");
+        }
+    }
+
     #[test]
     fn a_registry_is_an_address_without_credentials() {
         let url: RegistryUrl = "http://localhost:8081/apis/ccompat/v7/".parse().unwrap();

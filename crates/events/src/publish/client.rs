@@ -1,7 +1,7 @@
 //! The relay's client: a producer whose first refusal ends it, so that nothing passes what was refused, and what is known of
 //! how Kafka stands to it.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use rdkafka::{
     ClientConfig,
@@ -19,7 +19,10 @@ use super::{
     relay_error::RelayError,
 };
 use crate::{
+    contract::topics::{self, TopicSpec},
+    flow::error::chain,
     kafka::{
+        admin,
         blame::{Blame, blame},
         config::KafkaConfig,
     },
@@ -29,8 +32,17 @@ use crate::{
 /// Kafka is asked again for a topic's partitions after this time.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// What a relay makes sure of before it sends anything; of every other topic at the first row for it.
+pub(super) fn at_start(service: &str) -> impl Iterator<Item = &'static TopicSpec> {
+    topics::owned_by(service).chain([&topics::DEAD_LETTER_QUEUE])
+}
+
 pub(super) struct Client {
+    config: KafkaConfig,
+    service: String,
     settings: ClientConfig,
+    /// The topics that were made sure of, by the catalogue's names.
+    ensured: HashSet<&'static str>,
     pub(super) producer: ThreadedProducer<Deliveries>,
     pub(super) deliveries: Deliveries,
     pub(super) lead: Lead,
@@ -54,7 +66,17 @@ impl Client {
         }
         let deliveries = Deliveries::default();
         let producer = settings.create_with_context(deliveries.clone()).map_err(RelayError::Producer)?;
-        Ok(Self { settings, producer, deliveries, lead: Lead::default(), is_heard: false, unanswered_since: None })
+        Ok(Self {
+            config: config.clone(),
+            service: service.to_owned(),
+            settings,
+            ensured: at_start(service).map(|topic| topic.name).collect(),
+            producer,
+            deliveries,
+            lead: Lead::default(),
+            is_heard: false,
+            unanswered_since: None,
+        })
     }
 
     /// Whether it ended because a record was refused: the record's own report says why.
@@ -72,12 +94,24 @@ impl Client {
         }
     }
 
-    /// Learns how many partitions a topic has; not while Kafka is away.
-    pub(super) async fn look_at(&mut self, topic: &'static str, name: &Arc<str>) -> Result<(), RelayError> {
+    /// Learns how many partitions a topic has, which is made where it is missing; not while Kafka is away.
+    pub(super) async fn look_at(&mut self, topic: &'static TopicSpec, name: &Arc<str>) -> Result<(), RelayError> {
+        if !self.ensured.contains(topic.name) {
+            match admin::ensure(&self.config, &self.service, &[topic]).await {
+                Ok(()) => _ = self.ensured.insert(topic.name),
+                Err(error) if error.remedy().is_some() => return Err(Box::new(error).into()),
+                Err(error) => {
+                    tracing::warn!(topic = topic.name, error = chain(&error), "the topic is not ready; trying again");
+                    self.unanswered_since.get_or_insert_with(Instant::now);
+                    sleep(AGAIN).await;
+                    return Ok(());
+                }
+            }
+        }
         let (producer, asked) = (self.producer.clone(), Arc::clone(name));
         match joined(task::spawn_blocking(move || lead::partitions(producer.client(), &asked)).await) {
             Some(Ok(partitions)) => {
-                self.lead.learn(topic, partitions);
+                self.lead.learn(topic.name, partitions);
                 self.unanswered_since = None;
             }
             Some(Err(KafkaError::MetadataFetch(code))) if matches!(blame(code), Blame::Setting(_)) => {

@@ -1,7 +1,7 @@
 //! What an operator can ask of a relay from the command line: `relay status`, `relay reset`, `relay held`.
 
 use clap::{Args, Subcommand};
-use sqlx::{Acquire, PgPool, Row};
+use sqlx::{Acquire, PgConnection, PgPool, Row};
 use thiserror::Error;
 
 use super::cursor::{self, Reset};
@@ -43,6 +43,11 @@ pub enum RelayCommandError {
 }
 
 impl RelayCommand {
+    /// Whether it changes nothing: it may be asked at any time, of a standby too.
+    pub fn only_reads(&self) -> bool {
+        matches!(self.what, What::Status | What::Held)
+    }
+
     /// Does it in the schema of `pool`'s search path, and says what came of it.
     ///
     /// # Errors
@@ -50,22 +55,12 @@ impl RelayCommand {
     pub async fn run(self, pool: &PgPool) -> Result<String, RelayCommandError> {
         let mut connection = pool.acquire().await?;
         match self.what {
-            What::Status => {
-                let row = sqlx::query(
-                    "SELECT snapshot::text, step_id, to_char(saved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-                            (SELECT count(*) FROM outbox o WHERE NOT pg_visible_in_snapshot(o.xid, c.snapshot)),
-                            (SELECT count(*) FROM outbox_held)
-                     FROM outbox_cursor c",
-                )
-                .fetch_one(&mut *connection)
-                .await?;
-                Ok(format!(
-                    "published up to the snapshot {} (saved {})\nrows not published yet: {}\nrows held: {}",
-                    row.try_get::<String, _>(0)?,
-                    row.try_get::<String, _>(2)?,
-                    row.try_get::<i64, _>(3)?,
-                    row.try_get::<i64, _>(4)?
-                ))
+            What::Status | What::Held => {
+                let mut tx = connection.begin().await?;
+                sqlx::query("SET TRANSACTION READ ONLY").execute(&mut *tx).await?;
+                let told = self.tell(&mut tx).await?;
+                tx.rollback().await?;
+                Ok(told)
             }
             What::Reset { publish_again, .. } => {
                 let mut tx = connection.begin().await?;
@@ -78,23 +73,6 @@ impl RelayCommand {
                     Reset::StartHere => "the relay will publish what comes from now on",
                 }
                 .to_owned())
-            }
-            What::Held => {
-                let rows =
-                    sqlx::query("SELECT id, topic, reason, held_at::text FROM outbox_held ORDER BY id LIMIT 200")
-                        .fetch_all(&mut *connection)
-                        .await?;
-                let mut text = format!("{} records held", rows.len());
-                for row in rows {
-                    text.push_str(&format!(
-                        "\n{}\t{}\t{}\t{}",
-                        row.try_get::<i64, _>(0)?,
-                        row.try_get::<String, _>(1)?,
-                        row.try_get::<String, _>(3)?,
-                        row.try_get::<String, _>(2)?
-                    ));
-                }
-                Ok(text)
             }
             What::Release => {
                 let mut tx = connection.begin().await?;
@@ -109,6 +87,44 @@ impl RelayCommand {
             }
         }
     }
+
+    async fn tell(&self, connection: &mut PgConnection) -> Result<String, RelayCommandError> {
+        if matches!(self.what, What::Held) {
+            return held(connection).await;
+        }
+        let row = sqlx::query(
+            "SELECT snapshot::text, step_id, to_char(saved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+                    (SELECT count(*) FROM outbox o WHERE NOT pg_visible_in_snapshot(o.xid, c.snapshot)),
+                    (SELECT count(*) FROM outbox_held)
+             FROM outbox_cursor c",
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(format!(
+            "published up to the snapshot {} (saved {})\nrows not published yet: {}\nrows held: {}",
+            row.try_get::<String, _>(0)?,
+            row.try_get::<String, _>(2)?,
+            row.try_get::<i64, _>(3)?,
+            row.try_get::<i64, _>(4)?
+        ))
+    }
+}
+
+async fn held(connection: &mut PgConnection) -> Result<String, RelayCommandError> {
+    let rows = sqlx::query("SELECT id, topic, reason, held_at::text FROM outbox_held ORDER BY id LIMIT 200")
+        .fetch_all(connection)
+        .await?;
+    let mut text = format!("{} records held", rows.len());
+    for row in rows {
+        text.push_str(&format!(
+            "\n{}\t{}\t{}\t{}",
+            row.try_get::<i64, _>(0)?,
+            row.try_get::<String, _>(1)?,
+            row.try_get::<String, _>(3)?,
+            row.try_get::<String, _>(2)?
+        ));
+    }
+    Ok(text)
 }
 
 const RELEASE: &str = "
@@ -125,7 +141,7 @@ const RELEASE: &str = "
     ORDER BY id";
 
 /// Takes the relay's lock for the length of a transaction.
-async fn stopped(tx: &mut sqlx::PgConnection) -> Result<(), RelayCommandError> {
+async fn stopped(tx: &mut PgConnection) -> Result<(), RelayCommandError> {
     let free: bool =
         sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtext('outbox relay'), hashtext(current_schema()))")
             .fetch_one(tx)

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    client::at_start,
     cursor::{self, Position, Snapshot},
     relay_error::RelayError,
     relay_status::RelayStatus,
@@ -19,7 +20,6 @@ use super::{
     sink::{Sending, Sink},
 };
 use crate::{
-    contract::topics,
     flow::error::chain,
     kafka::{admin, config::KafkaConfig},
 };
@@ -142,7 +142,7 @@ impl<'r> Run<'r> {
     ) -> Result<Self, RelayError> {
         let at = cursor::load(&mut lock).await?;
         cursor::prepare(&mut read).await?;
-        let needed: Vec<_> = topics::owned_by(&relay.service).chain([&topics::DEAD_LETTER_QUEUE]).collect();
+        let needed: Vec<_> = at_start(&relay.service).collect();
         admin::ensure(&relay.config, &relay.service, &needed).await.map_err(Box::new)?;
         let status = relay.status.clone();
         let sink = Sink::open(lock, at.clone(), &relay.config, &relay.service, status, alone_until).await?;

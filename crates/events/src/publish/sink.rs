@@ -238,7 +238,7 @@ impl Sink {
         loop {
             let is_alone = !self.client.is_heard || self.alone_until.is_some_and(|until| row.id <= until);
             match self.client.lead.partition(topic.name, &row.key) {
-                None => self.client.look_at(topic.name, name).await?,
+                None => self.client.look_at(topic, name).await?,
                 // The first row behind those that go alone could otherwise share the batch of the last of them.
                 Some(partition)
                     if self.in_flight == 0

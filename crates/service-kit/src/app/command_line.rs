@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, Command, FromArgMatches, Subcommand};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::service::App;
-use crate::config::{self, ConfigError, Environment, Loaded};
+use crate::config::{self, ConfigError, Environment, Loaded, Need};
 
 /// For a service without subcommands of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -59,17 +59,34 @@ pub(super) fn read<A: App>(
     argv: impl IntoIterator<Item = OsString>,
     environment: &Environment,
 ) -> Result<Loaded<Request<A>>, ConfigError> {
-    let Loaded { value: matches, settings, warnings } = config::load(command::<A>(), argv, environment)?;
+    let need = |matches: &ArgMatches, setting: &str| match setting {
+        "database_url" => database_for::<A>(matches),
+        _ => Need::Needed,
+    };
+    let Loaded { value: matches, settings, warnings } = config::load_for(command::<A>(), argv, environment, need)?;
     let config = A::Config::from_arg_matches(&matches)?;
-    let asked = match matches.subcommand_name() {
+    Ok(Loaded { value: (config, asked::<A>(&matches)?), settings, warnings })
+}
+
+/// Where the database is: not every command wants to know.
+fn database_for<A: App>(matches: &ArgMatches) -> Need {
+    match asked::<A>(matches) {
+        Ok(Asked::Healthcheck) => Need::Unneeded,
+        Ok(Asked::Own(command)) if !A::needs_database(&command) => Need::Unneeded,
+        Ok(Asked::ConfigCheck) => Need::MayBeMissing,
+        _ => Need::Needed,
+    }
+}
+
+fn asked<A: App>(matches: &ArgMatches) -> Result<Asked<A::Command>, clap::Error> {
+    Ok(match matches.subcommand_name() {
         None => Asked::Run,
-        Some(name) if Frame::has_subcommand(name) => match Frame::from_arg_matches(&matches)? {
+        Some(name) if Frame::has_subcommand(name) => match Frame::from_arg_matches(matches)? {
             Frame::Run => Asked::Run,
             Frame::Migrate => Asked::Migrate,
             Frame::Config(ConfigCommand::Check) => Asked::ConfigCheck,
             Frame::Healthcheck => Asked::Healthcheck,
         },
-        Some(_) => Asked::Own(A::Command::from_arg_matches(&matches)?),
-    };
-    Ok(Loaded { value: (config, asked), settings, warnings })
+        Some(_) => Asked::Own(A::Command::from_arg_matches(matches)?),
+    })
 }

@@ -43,6 +43,12 @@ pub trait App: Sized + Send {
         Ok(())
     }
 
+    /// Whether a subcommand of its own works with the database. Others run without DATABASE_URL.
+    fn needs_database(command: &Self::Command) -> bool {
+        let _ = command;
+        true
+    }
+
     /// Connects, and checks that all is there. Spawns nothing.
     fn build(config: Self::Config) -> impl Future<Output = anyhow::Result<Self>> + Send;
 

@@ -34,24 +34,52 @@ pub fn parse<C: Args>(environment: &Environment) -> Result<Loaded<C>, ConfigErro
     Ok(Loaded { value: C::from_arg_matches(&loaded.value)?, settings: loaded.settings, warnings: loaded.warnings })
 }
 
-/// Parses `argv` (with the program's name) by `command`, whose top-level arguments with `env` are the settings. They may also
-/// be given after a subcommand.
+/// Whether what is asked for can be done without a setting that has no default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It cannot.
+    Needed,
+    /// It can, and tells that the setting is missing.
+    MayBeMissing,
+    /// It can, and what is wrong with the setting is none of its business.
+    Unneeded,
+}
+
+/// The settings and the command of `argv` (with the program's name), where each setting is needed.
 ///
 /// # Errors
-/// Everything that is wrong or missing in the environment at once; else the first thing that clap does not understand.
+/// As [`load_for`].
 pub fn load<I, S>(command: Command, argv: I, environment: &Environment) -> Result<Loaded<ArgMatches>, ConfigError>
 where
     I: IntoIterator<Item = S>,
     S: Into<OsString> + Clone,
 {
+    load_for(command, argv, environment, |_, _| Need::Needed)
+}
+
+/// Parses `argv` (with the program's name) by `command`, whose top-level arguments with `env` are the settings. They may also
+/// be given after a subcommand. `need` says of a setting, by its id, what the command that was asked for needs of it.
+///
+/// # Errors
+/// Everything that is wrong or missing in the environment at once; else the first thing that clap does not understand.
+pub fn load_for<I, S>(
+    command: Command,
+    argv: I,
+    environment: &Environment,
+    need: impl Fn(&ArgMatches, &str) -> Need,
+) -> Result<Loaded<ArgMatches>, ConfigError>
+where
+    I: IntoIterator<Item = S>,
+    S: Into<OsString> + Clone,
+{
     let known = command.get_arguments().filter(|arg| is_setting(arg)).cloned().collect::<Vec<_>>();
-    let mut wrong = Vec::from_iter(environment.unreadable());
+    let mut wrong = Vec::new();
     let mut given = BTreeMap::new();
     for arg in &known {
         match value_of(arg, environment) {
             Ok(Some(value)) => _ = given.insert(arg.get_id().clone(), value),
             Ok(None) => {}
-            Err(problem) => wrong.push(problem),
+            Err(problem) => wrong.push((arg, problem)),
         }
     }
     let command = command.mut_args(|arg| if is_setting(&arg) { prepared(arg, &given) } else { arg });
@@ -60,26 +88,31 @@ where
         Some(ValueSource::CommandLine) => Source::CommandLine,
         _ => given.get(arg.get_id()).map_or(Source::Default, |given| given.source.clone()),
     };
-    let mut spoilt = Vec::new();
     for arg in known.iter().filter(|arg| given_in(arg) != Source::CommandLine) {
-        let name = variable(arg);
-        if let Some(problem) = environment.spoilt(&name, arg.is_hide_env_values_set()) {
-            wrong.push(problem);
-            spoilt.push(name);
+        if let Some(problem) = environment.spoilt(&variable(arg), arg.is_hide_env_values_set()) {
+            wrong.push((arg, problem));
         }
     }
-    for arg in known.iter().filter(|arg| arg.is_required_set()) {
-        let name = variable(arg);
-        if spoilt.contains(&name) {
-            continue;
-        }
-        if matches.get_raw(arg.get_id().as_str()).is_none() && !wrong.iter().any(|problem| problem.starts_with(&name)) {
-            wrong.push(report::missing(arg, &name) + &environment.hint(&name));
-        }
-    }
+    let need = |arg: &Arg| need(&matches, arg.get_id().as_str());
     let own: Vec<String> = known.iter().flat_map(names).collect();
     let mut warnings = environment.warnings();
     warnings.extend(unknown_variables(environment, &own));
+    for arg in known.iter().filter(|arg| arg.is_required_set()) {
+        let is_missing = matches.get_raw(arg.get_id().as_str()).is_none();
+        if !is_missing || wrong.iter().any(|(of, _)| of.get_id() == arg.get_id()) {
+            continue;
+        }
+        let name = variable(arg);
+        let problem = report::missing(arg, &name) + &environment.hint(&name);
+        match need(arg) {
+            Need::Needed => wrong.push((arg, problem)),
+            Need::MayBeMissing => warnings.push(problem),
+            Need::Unneeded => {}
+        }
+    }
+    wrong.retain(|(arg, _)| need(arg) != Need::Unneeded);
+    let of_settings = wrong.into_iter().map(|(_, problem)| problem);
+    let mut wrong: Vec<String> = environment.unreadable().into_iter().chain(of_settings).collect();
     if !wrong.is_empty() {
         // A line that is not read or a mistyped name is often why another one is missing.
         warnings.retain(|warning| !wrong.iter().any(|problem| warning.starts_with(problem)));

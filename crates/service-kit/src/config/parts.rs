@@ -33,9 +33,47 @@ pub struct HttpConfig {
     )]
     #[arg(default_value = "10s", value_parser = parse_duration_not_zero)]
     pub request_timeout: Duration,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would take it for the service's help")]
+    pub connections: ConnectionConfig,
 }
 
-/// How the database is reached.
+/// How many connections there may be, and for how long one may keep its place without use.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct ConnectionConfig {
+    /// Connections that are open at most. One that waits for a request makes room for a new one; where all are at work, the new one is answered with 503
+    #[arg(id = "http_max_connections", long = "http-max-connections", env = "HTTP_MAX_CONNECTIONS")]
+    #[arg(default_value_t = 512, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max: u32,
+    /// Longest time until the header of a request is complete, from its first byte or, if there was none before, from the connection on
+    #[arg(id = "http_header_timeout", long = "http-header-timeout", env = "HTTP_HEADER_TIMEOUT")]
+    #[arg(value_name = "DURATION", default_value = "10s", value_parser = parse_duration_not_zero)]
+    pub header_timeout: Duration,
+    /// Longest time that a connection is kept for its next request; longer than that of a proxy before it
+    #[arg(id = "http_idle_timeout", long = "http-idle-timeout", env = "HTTP_IDLE_TIMEOUT")]
+    #[arg(value_name = "DURATION", default_value = "75s", value_parser = parse_duration_not_zero)]
+    pub idle_timeout: Duration,
+    /// Longest time until a client has taken its answer
+    #[arg(id = "http_answer_timeout", long = "http-answer-timeout", env = "HTTP_ANSWER_TIMEOUT")]
+    #[arg(value_name = "DURATION", default_value = "30s", value_parser = parse_duration_not_zero)]
+    pub answer_timeout: Duration,
+}
+
+impl Default for ConnectionConfig {
+    /// 512: half of the file descriptors that a process may have on most systems. 75 s: the balancers of the large clouds keep
+    /// a connection for 60 s, and the side that gives requests has to be the first to close.
+    fn default() -> Self {
+        Self {
+            max: 512,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            answer_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How the database is reached. Only for commands that need none may its address be missing.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
@@ -47,8 +85,8 @@ pub struct DatabaseConfig {
         hide_env_values = true,
         value_name = "URL"
     )]
-    #[arg(value_parser = parse_database_url)]
-    pub url: SecretString,
+    #[arg(required = true, value_parser = parse_database_url)]
+    pub url: Option<SecretString>,
     /// Connections that this process opens at most
     #[arg(id = "database_max_connections", long = "database-max-connections", env = "DATABASE_MAX_CONNECTIONS")]
     #[arg(default_value_t = 20, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(2..=1000))]

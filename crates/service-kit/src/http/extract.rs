@@ -13,7 +13,7 @@ use axum::{
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use events::contract::{json::Json, second_reading::mismatch};
+use events::contract::{alien::alien, json::Json, second_reading::mismatch};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
@@ -62,6 +62,9 @@ impl<T: DeserializeOwned> ApiJson<T> {
     pub fn from_slice(body: &[u8]) -> Result<Self, Problem> {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Problem::bad_request("The body is empty; send a JSON object."));
+        }
+        if let Some(what) = alien(body) {
+            return Err(Problem::bad_request(format!("The body {what}; send JSON in UTF-8 as it is.")));
         }
         if let Err(error) = std::str::from_utf8(body) {
             let detail = format!("The body is not UTF-8 from byte {} on; send JSON in UTF-8.", error.valid_up_to());
@@ -133,9 +136,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
                 problem.with_error(key, "is not UTF-8", "Encode it as UTF-8, then as %xx.")
             }
             ErrorKind::DeserializeError { key, .. } => {
-                problem.with_error(key, "cannot be read", "See the API description.")
+                problem.with_error(key, "cannot be read", "See the README of the service.")
             }
-            ErrorKind::Message(_) => problem.with_error("path", "cannot be read", "See the API description."),
+            ErrorKind::Message(_) => problem.with_error("path", "cannot be read", "See the README of the service."),
             kind => {
                 tracing::error!(error = %kind, "a route's path does not fit its handler");
                 Problem::internal()
@@ -151,7 +154,7 @@ fn expected(type_name: &str) -> &'static str {
         }
         "f32" | "f64" => "a number",
         "bool" => "true or false",
-        _ => "what the API description says",
+        _ => "what the README of the service says",
     }
 }
 

@@ -13,11 +13,11 @@ use std::{
 use axum::{
     body::{Body, HttpBody},
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use events::kafka::trace;
+use events::{contract::no_id::is_no_id, kafka::trace};
 use futures::{StreamExt, stream};
 use opentelemetry::propagation::Extractor;
 use tracing::{Instrument, Span, field::Empty};
@@ -100,7 +100,9 @@ fn server_span(method: &'static str, route: &str, headers: &HeaderMap) -> Span {
 }
 
 fn is_sensible(id: &str) -> bool {
-    (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    (8..=64).contains(&id.len())
+        && !is_no_id(id)
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// Callers may invent methods; a label must not take unbounded values.
@@ -115,6 +117,22 @@ fn method_label(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         _ => "OTHER",
     }
+}
+
+/// A body is read as it is: one that says that it is compressed is refused, whatever it really is.
+pub(super) async fn refuse_encodings(request: Request, next: Next) -> Response {
+    let is_plain = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|codings| {
+            codings.split(',').map(str::trim).all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity"))
+        })
+    };
+    if request.headers().get_all(header::CONTENT_ENCODING).iter().all(is_plain) {
+        return next.run(request).await;
+    }
+    let detail = "The body has a Content-Encoding, and none is taken here. Send it as it is, without that header.";
+    let mut response = Problem::unsupported_media_type(detail).into_response();
+    response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    response
 }
 
 /// Ends a request after `limit`: 408 when the caller has not sent its body by then, else 503.

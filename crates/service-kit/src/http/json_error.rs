@@ -17,7 +17,7 @@ pub(super) fn field_problem(mismatch: Option<&Mismatch>) -> FieldProblem {
         Fault::NoneOf(words @ ([_] | [_, _])) => format!("Send {}.", listed(words, " or ")),
         Fault::NoneOf(words) => format!("Send one of {}.", listed(words, ", ")),
         Fault::Wrong(_, Some(right)) => format!("Send {right}."),
-        Fault::Wrong(_, None) => "See the API description.".to_owned(),
+        Fault::Wrong(_, None) => "See the README of the service.".to_owned(),
     };
     let problem = match fault {
         Fault::Missing(_) => "is missing",

@@ -2,11 +2,14 @@
 //!
 //! Every answer that is not a success is a [`Problem`] (RFC 9457) that says what is wrong, where, and what to do, and never
 //! repeats what was sent: it may be personal data. The API is closed unless it listens on loopback ([`auth`]).
-//! Does not limit a WebSocket, nor a body that a handler reads as a stream by itself.
+//! A connection has its place for as long as it is of use; see `pulse`. Does not limit a WebSocket, nor a body that a handler
+//! reads as a stream by itself.
 
 pub mod auth;
 #[cfg(test)]
 mod canaries;
+mod connection;
+mod connections;
 mod consumer;
 mod extract;
 mod frame;
@@ -15,6 +18,7 @@ pub mod idempotency;
 mod json_error;
 mod page;
 mod problem;
+mod pulse;
 mod serve;
 #[cfg(test)]
 mod tests;

@@ -9,12 +9,11 @@ use axum::{
     http::header,
     middleware::{Next, from_fn},
     routing::get,
-    serve::ListenerExt,
 };
 use tower::Layer;
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
 
-use super::{Health, Problem, auth::Guard, frame};
+use super::{Health, Problem, auth::Guard, connections, frame};
 use crate::{config::HttpConfig, lifecycle::Lifecycle, telemetry};
 
 /// The routes of a service.
@@ -43,8 +42,8 @@ impl From<Router> for Routes {
     }
 }
 
-/// Listens on `config.bind` and serves until the lifecycle stops; requests under way are then finished. The address that is
-/// returned has the real port where the configured one is 0.
+/// Listens on `config.bind` and serves until the lifecycle stops; requests under way are then finished, and connections without
+/// one are closed within a quarter of a second. The address that is returned has the real port where the configured one is 0.
 ///
 /// # Errors
 /// The address is taken or not of this machine, it is not a loopback one and there are no tokens, or the tokens file is bad.
@@ -59,15 +58,12 @@ pub async fn serve(
         .await
         .with_context(|| format!("HTTP_BIND: cannot listen on {}", config.bind))?;
     let address = listener.local_addr().context("cannot tell the address of the HTTP port")?;
-    let listener = listener.tap_io(|connection| {
-        // Small answers would wait for the acknowledgement of the one before. Failing costs speed only.
-        _ = connection.set_nodelay(true);
-    });
+    let limits = config.connections.clone();
     // A request that began just before the shutdown may take its whole time limit; the 5 s are for sending the answer.
     let budget = config.request_timeout + std::time::Duration::from_secs(5);
     lifecycle.spawn("http", budget, move |token| async move {
-        let server = axum::serve(listener, router).with_graceful_shutdown(token.cancelled_owned());
-        server.await.context("the HTTP server failed")
+        connections::serve(listener, router, limits, token).await;
+        Ok(())
     });
     tracing::info!(%address, "listening");
     Ok(address)
@@ -96,8 +92,9 @@ pub fn router(
     let app = guarded
         .merge(open)
         .merge(probes(health.clone(), lifecycle.clone()))
+        .route_layer(from_fn(frame::refuse_encodings))
         .fallback(|| async {
-            Problem::not_found("There is nothing at this path. See the API description for what there is.")
+            Problem::not_found("There is nothing at this path. Check its spelling and its version; the README of the service lists its paths.")
         })
         .method_not_allowed_fallback(|| async {
             let detail = "This path does not take this method. The Allow header names those that it takes.";

@@ -20,7 +20,10 @@ use super::{
     auth::{Identity, Role, require},
     *,
 };
-use crate::{config::HttpConfig, lifecycle::Lifecycle};
+use crate::{
+    config::{ConnectionConfig, HttpConfig},
+    lifecycle::Lifecycle,
+};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +61,7 @@ fn config() -> HttpConfig {
         api_tokens_file: None,
         body_limit: 1 << 10,
         request_timeout: Duration::from_secs(10),
+        connections: ConnectionConfig::default(),
     }
 }
 

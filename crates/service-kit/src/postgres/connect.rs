@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
+use events::publish::end_idle_sessions;
 use futures::FutureExt;
 use secrecy::ExposeSecret;
 use sqlx::{
@@ -78,8 +79,9 @@ async fn connect_within(wait: Duration, config: &DatabaseConfig, schema: &str) -
 fn options(config: &DatabaseConfig, schema: &str) -> anyhow::Result<PgConnectOptions> {
     checked_name(schema)?;
     // The parser's error may quote parts of the URL.
+    let url = config.url.as_ref().context("DATABASE_URL is not set")?;
     let options: PgConnectOptions =
-        config.url.expose_secret().parse().map_err(|_| anyhow!("DATABASE_URL is not a PostgreSQL URL"))?;
+        url.expose_secret().parse().map_err(|_| anyhow!("DATABASE_URL is not a PostgreSQL URL"))?;
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name(schema),
@@ -117,13 +119,18 @@ pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Asks the database for a sign of life.
+/// Asks the database for a sign of life, and whether it can be written to. Where it cannot, idle sessions are ended: new ones
+/// may find the primary, or a setting that was changed back.
 ///
 /// # Errors
 /// What to show in `/readyz`, without names.
 pub async fn ping(pool: &PgPool) -> Result<(), String> {
-    match sqlx::query("SELECT 1").execute(pool).await {
-        Ok(_) => Ok(()),
+    match sqlx::query_scalar("SELECT current_setting('transaction_read_only')::bool").fetch_one(pool).await {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            end_idle_sessions(pool).await;
+            Err("the database is read only (SQLSTATE 25006): a standby, or set so; nothing can be stored".into())
+        }
         Err(sqlx::Error::PoolTimedOut) => Err("no connection is free".into()),
         Err(error) => Err(match error.as_database_error().and_then(|refusal| refusal.code()) {
             Some(state) => format!("the database refuses with SQLSTATE {state}"),
@@ -147,7 +154,7 @@ mod tests {
     use super::*;
 
     fn config(url: &str) -> DatabaseConfig {
-        DatabaseConfig { url: url.into(), max_connections: 2, auto_migrate: true }
+        DatabaseConfig { url: Some(url.into()), max_connections: 2, auto_migrate: true }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{Router, body::Body, extract::Request, http::StatusCode, response::Response, routing::post};
 use service_kit::{
-    config::{DatabaseConfig, HttpConfig},
+    config::{ConnectionConfig, DatabaseConfig, HttpConfig},
     http::{
         ApiJson, Health, Problem, Routes,
         idempotency::{self, Claim, Idempotency},
@@ -39,7 +39,7 @@ impl Service {
     /// With this time limit for a request.
     async fn with_limit(limit: Duration) -> Self {
         let database = TestDatabase::create().await;
-        let config = DatabaseConfig { url: database.url().into(), max_connections: 8, auto_migrate: true };
+        let config = DatabaseConfig { url: Some(database.url().into()), max_connections: 8, auto_migrate: true };
         let pool = postgres::prepare(&config, "kit", &[idempotency::MIGRATIONS], "kit").await.unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
         let count = {
@@ -92,6 +92,7 @@ impl Service {
             api_tokens_file: None,
             body_limit: 1 << 10,
             request_timeout: limit,
+            connections: ConnectionConfig::default(),
         };
         let routes = Routes::new(Idempotency::new(pool.clone()).apply(routes));
         let router = router(&http, routes, &Health::new(), &Lifecycle::new()).unwrap();

@@ -2,7 +2,7 @@
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use service_kit::{
-    config::{DatabaseConfig, HttpConfig},
+    config::{ConnectionConfig, DatabaseConfig, HttpConfig},
     http::{Health, Problem, idempotency, router},
     lifecycle::Lifecycle,
     postgres::{self, Migrations},
@@ -16,7 +16,7 @@ static BROKEN: Migrator = sqlx::migrate!("tests/it/broken");
 static INTERRUPTED: Migrator = sqlx::migrate!("tests/it/interrupted");
 
 fn config(database: &TestDatabase, auto_migrate: bool) -> DatabaseConfig {
-    DatabaseConfig { url: database.url().into(), max_connections: 4, auto_migrate }
+    DatabaseConfig { url: Some(database.url().into()), max_connections: 4, auto_migrate }
 }
 
 async fn text(pool: &PgPool, sql: &'static str) -> String {
@@ -96,7 +96,7 @@ async fn a_schema_that_is_newer_than_the_binary_is_accepted() {
 async fn a_database_that_does_not_exist_fails_at_once_without_the_password() {
     let database = TestDatabase::create().await;
     let url = format!("{}_missing", database.url().split('?').next().unwrap());
-    let config = DatabaseConfig { url: url.into(), ..config(&database, true) };
+    let config = DatabaseConfig { url: Some(url.into()), ..config(&database, true) };
     let start = std::time::Instant::now();
     let error = format!("{:#}", postgres::connect(&config, "voice").await.unwrap_err());
     assert!(start.elapsed().as_secs() < 5 && error.contains("DATABASE_URL: cannot connect to sb_test_"), "{error}");
@@ -132,7 +132,7 @@ async fn readiness_tells_why_the_database_refuses() {
     let mut admin = PgConnection::connect(&postgres.url()).await.unwrap();
     admin.execute("CREATE ROLE worker LOGIN PASSWORD 'old'").await.unwrap();
     let url = postgres.url_of("worker", "old", "postgres");
-    let config = DatabaseConfig { url: url.into(), max_connections: 2, auto_migrate: true };
+    let config = DatabaseConfig { url: Some(url.into()), max_connections: 2, auto_migrate: true };
     let pool = postgres::connect(&config, "voice").await.unwrap();
     let (health, lifecycle) = (Health::new(), Lifecycle::new());
     postgres::register_check(&health, &pool);
@@ -167,6 +167,7 @@ async fn a_column_of_another_type_costs_a_request_and_not_all_that_follow() {
         api_tokens_file: None,
         body_limit: 1 << 10,
         request_timeout: std::time::Duration::from_secs(5),
+        connections: ConnectionConfig::default(),
     };
     let router = router(&http, routes, &health, &Lifecycle::new()).unwrap();
     let ask = || async {

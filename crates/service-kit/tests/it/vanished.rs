@@ -80,7 +80,7 @@ async fn a_start_that_is_forgotten_while_it_migrates(forgets: Forgets) {
     let now = Arc::<AtomicBool>::default();
     let way = forgetful(host.to_owned(), forgets, Arc::clone(&now)).await;
     let url = format!("{before}@{way}/{after}");
-    let config = DatabaseConfig { url: url.into(), max_connections: 4, auto_migrate: true };
+    let config = DatabaseConfig { url: Some(url.into()), max_connections: 4, auto_migrate: true };
     let start = tokio::spawn(async move { postgres::prepare(&config, "voice", SETS, "voice-ingest").await.map(drop) });
     wait_until("it migrates", LONG, || is_migrating(&database)).await;
     now.store(true, SeqCst);
@@ -117,7 +117,7 @@ async fn lock(connection: &mut PgConnection) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_gives_up_behind_a_session_that_does_nothing_and_names_it() {
     let database = TestDatabase::create().await;
-    let config = DatabaseConfig { url: database.url().into(), max_connections: 4, auto_migrate: true };
+    let config = DatabaseConfig { url: Some(database.url().into()), max_connections: 4, auto_migrate: true };
     let mut holder = take_the_lock(&database).await;
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut holder).await.unwrap();
     let start = timeout(LONG, postgres::prepare(&config, "voice", SETS, "voice-ingest")).await.expect("it ends");
@@ -170,7 +170,7 @@ async fn gives_up_after(server: &PrivatePostgres, code: &str, way: &'static str)
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_waits_for_another_that_works_however_long_it_takes() {
     let database = TestDatabase::create().await;
-    let config = DatabaseConfig { url: database.url().into(), max_connections: 4, auto_migrate: true };
+    let config = DatabaseConfig { url: Some(database.url().into()), max_connections: 4, auto_migrate: true };
     let mut holder = take_the_lock(&database).await;
     let works = tokio::spawn(async move { holder.execute("SELECT pg_sleep(40)").await.map(drop) });
     postgres::prepare(&config, "voice", SETS, "voice-ingest").await.unwrap();

@@ -11,6 +11,7 @@ mod forms;
 mod identity;
 mod patients;
 mod poison;
+mod receipts;
 mod row_changes;
 mod slots;
 mod support;

@@ -59,6 +59,40 @@ async fn every_record_that_cannot_be_read_is_one_dead_letter_and_holds_nothing_u
 }
 
 #[tokio::test]
+async fn a_letter_says_what_is_wrong_with_the_shape_that_was_meant() {
+    let record = Record::start().await;
+    let flat = |call: &str, word: &str, data: &str| {
+        format!(r#"{{"call_id": "{call}", "response_type": "{word}", "data": {data}}}"#).into_bytes()
+    };
+    let twice = |json: Vec<u8>| serde_json::Value::from(String::from_utf8(json).unwrap()).to_string().into_bytes();
+    let named = r#"{"name": "X Y"}"#;
+    let valid = flat("c", "PATIENT_CREATION", named);
+    let poison = [
+        (flat("c", "patient_creation", named), "response_type: is none of PATIENT_CREATION, BOOKING_CONFIRMATION"),
+        (flat("undefined", "PATIENT_CREATION", named), "call_id: is a placeholder"),
+        (
+            flat("c", "PATIENT_CREATION", r#""{\"name\": \"X Y\"}""#),
+            "data: is a string that holds an object: it was encoded twice",
+        ),
+        (twice(valid.clone()), "is a string that holds an object: it was encoded twice"),
+        ([b"[".as_slice(), &valid, b"]"].concat(), "it is an array, expected an object"),
+        (b"\x1f\x8b\x08\0\0".to_vec(), "it is compressed with gzip"),
+        ([b"\xef\xbb\xbf".as_slice(), &valid].concat(), "it begins with a byte order mark"),
+    ];
+    for (value, _) in &poison {
+        record.hear_raw(b"call", value, &[]).await;
+    }
+    let queue = record.names.in_kafka(&DEAD_LETTER_QUEUE);
+    let letters = kafka::read_topic(&stack::kafka(), &queue, poison.len(), LONG).await;
+    for (value, words) in &poison {
+        let letter = letters.iter().find(|letter| letter.payload.as_deref() == Some(value)).unwrap();
+        let message = String::from_utf8_lossy(letter.header(dlq::MESSAGE).unwrap()).into_owned();
+        assert!(message.contains(words), "{words:?} is not in {message}");
+    }
+    assert_eq!(record.patient_count().await, 0);
+}
+
+#[tokio::test]
 async fn a_person_releases_the_brake_that_a_hundred_bad_records_put_on() {
     let record = Record::start().await;
     let release = record.client.post(format!("{}/api/v1/consumer/release", record.service.base_url()));

@@ -16,7 +16,6 @@ fn tail(namespace: &str, arguments: &[&str]) -> Output {
         .env_clear()
         .env("KAFKA_BOOTSTRAP_SERVERS", stack::kafka())
         .env("KAFKA_TOPIC_NAMESPACE", namespace)
-        .env("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")
         .output()
         .unwrap()
 }

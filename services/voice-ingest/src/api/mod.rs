@@ -8,6 +8,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use events::contract::no_id::is_no_id;
 use service_kit::http::Problem;
 
 use crate::{domain, intake::Intake};
@@ -27,6 +28,9 @@ pub(crate) fn routes(intake: Intake) -> Router {
 
 /// A call id is a record key and part of paths. Says what is wrong with one.
 pub(crate) fn call_id_problem(call_id: &str) -> Option<&'static str> {
+    if is_no_id(call_id) {
+        return Some("is empty or a placeholder, which names no call");
+    }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '+');
     let sound = (1..=128).contains(&call_id.len()) && call_id.chars().all(allowed);
     (!sound).then_some("must be 1 to 128 letters, digits and the characters - _ . : @ +")

@@ -6,6 +6,7 @@ use axum::{
     response::IntoResponse,
 };
 use encoding_rs::{Encoding, UTF_8};
+use events::contract::alien::alien;
 use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem, auth::Identity, idempotency::Claim};
 
@@ -77,9 +78,10 @@ async fn text(request: Request, last: bool) -> Result<Vec<u8>, Problem> {
     if encoding == UTF_8 {
         return match not_utf8_from(&bytes, last) {
             None => Ok(bytes.into()),
-            Some(at) => {
-                Err(Problem::bad_request(format!("The body is not UTF-8 from byte {at} on; send text in UTF-8.")))
-            }
+            Some(at) => Err(Problem::bad_request(match alien(&bytes) {
+                Some(what) => format!("The body {what}; send text in UTF-8 as it is."),
+                None => format!("The body is not UTF-8 from byte {at} on; send text in UTF-8."),
+            })),
         };
     }
     match encoding.decode_without_bom_handling_and_without_replacement(&bytes) {

@@ -317,3 +317,96 @@ async fn the_service_goes_on_after_what_was_meant_to_break_it() {
     let answer = voice.say("friendly", r#"PATIENT_CREATION: {"name": "Ada Byron"}"#).await;
     assert_eq!(answer.extractions()[0]["status"], "accepted");
 }
+
+/// Status, field, and words that have to be in the answer.
+type Reason = (&'static str, Case, u16, &'static str, &'static str);
+
+#[tokio::test]
+async fn the_reason_names_the_mistake() {
+    let voice = Voice::without_kafka().await;
+    let response = |call: &str, word: &str, data: &str| {
+        format!(r#"{{"call_id": {call}, "response_type": {word}, "data": {data}}}"#)
+    };
+    let of = |call: &str, word: &str, data: &str| json("", RESPONSES, response(call, word, data));
+    let valid = patient(r#"{"name": "x"}"#);
+    let word = r#""PATIENT_CREATION""#;
+    let twice = |text: &str| serde_json::Value::from(text).to_string();
+    let reasons: Vec<Reason> = vec![
+        (
+            "a word in small letters",
+            of(r#""c""#, r#""patient_creation""#, "{}"),
+            422,
+            "response_type",
+            "PATIENT_CREATION",
+        ),
+        ("an unknown word", of(r#""c""#, r#""SMALL_TALK""#, "{}"), 422, "response_type", "BOOKING_CONFIRMATION"),
+        ("no word", json("", RESPONSES, r#"{"call_id": "c", "data": {}}"#), 422, "response_type", "is missing"),
+        ("undefined", of(r#""undefined""#, word, r#"{"name": "x"}"#), 422, "call_id", "placeholder"),
+        ("null as a word", of(r#""null""#, word, r#"{"name": "x"}"#), 422, "call_id", "placeholder"),
+        ("no id", of(r#""""#, word, r#"{"name": "x"}"#), 422, "call_id", "empty"),
+        ("null", of("null", word, r#"{"name": "x"}"#), 422, "call_id", "is null"),
+        (
+            "the nil UUID",
+            of(r#""00000000-0000-0000-0000-000000000000""#, word, r#"{"name": "x"}"#),
+            422,
+            "call_id",
+            "placeholder",
+        ),
+        ("undefined in a path", case("", "/api/v1/calls/undefined/output", TEXT, "x"), 422, "call_id", "placeholder"),
+        ("encoded twice", json("", RESPONSES, twice(&valid)), 422, "", "encoded twice"),
+        ("encoded three times", json("", RESPONSES, twice(&twice(&valid))), 422, "", "twice or more"),
+        ("data encoded twice", of(r#""c""#, word, &twice(r#"{"name": "x"}"#)), 422, "data", "encoded twice"),
+        ("data as an array", of(r#""c""#, word, r#"[{"name": "x"}]"#), 422, "data", "is an array"),
+        ("data as a text", of(r#""c""#, word, r#""x""#), 422, "data", "is a string"),
+        ("data as nothing", of(r#""c""#, word, "null"), 422, "data", "is null"),
+        ("an array", json("", RESPONSES, format!("[{valid}]")), 422, "", "is an array"),
+        ("gzip", json("", RESPONSES, b"\x1f\x8b\x08\0\0\0".to_vec()), 400, "", "compressed with gzip"),
+        ("gzip as text", case("", OUTPUT, TEXT, b"\x1f\x8b\x08\0\0\0".to_vec()), 400, "", "compressed with gzip"),
+        ("a byte order mark", json("", RESPONSES, format!("\u{feff}{valid}")), 400, "", "byte order mark"),
+        (
+            "UTF-16",
+            json("", RESPONSES, valid.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()),
+            400,
+            "",
+            "UTF-16",
+        ),
+        ("cut off", json("", RESPONSES, valid[..valid.len() - 3].to_owned()), 400, "", "ends too early"),
+    ];
+    for (what, case, status, field, words) in reasons {
+        let answer = case.send(&voice).await;
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        assert!(answer.body.contains(words), "{what}: {words:?} is not in {}", answer.body);
+        let errors = answer.json()["errors"].as_array().cloned().unwrap_or_default();
+        assert!(status == 400 || errors.iter().any(|error| error["field"] == field), "{what}: {}", answer.body);
+    }
+    let nowhere = voice.get("/api/v1/nowhere").await;
+    assert_eq!(nowhere.status, 404);
+    assert!(nowhere.body.contains("README") && !nowhere.body.contains("API description"), "{}", nowhere.body);
+    voice.assert_nothing_was_written().await;
+}
+
+#[tokio::test]
+async fn a_body_that_says_that_it_is_compressed_is_told_that_none_is_taken() {
+    let voice = Voice::without_kafka().await;
+    for (encodings, status) in
+        [("gzip", 415), ("br", 415), ("x-unknown", 415), ("identity, gzip", 415), ("identity", 202), ("", 202)]
+    {
+        let request =
+            voice.client.post(voice.url(OUTPUT)).header("content-type", TEXT).header("content-encoding", encodings);
+        let answer = request.body("Good morning.").send().await.unwrap();
+        assert_eq!(answer.status(), status, "{encodings:?}");
+        if status == 415 {
+            assert_eq!(answer.headers()["accept-encoding"], "identity");
+            assert!(answer.text().await.unwrap().contains("Content-Encoding"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_a_placeholder_is_refused() {
+    let voice = Voice::without_kafka().await;
+    for (key, status) in [("undefined", 400), ("null", 400), ("${key}", 400), ("undefined-7", 202)] {
+        let request = voice.client.post(voice.url(OUTPUT)).header("content-type", TEXT).header("idempotency-key", key);
+        assert_eq!(request.body("Good morning.").send().await.unwrap().status(), status, "{key}");
+    }
+}

@@ -128,3 +128,64 @@ async fn sigterm_ends_it_with_zero_within_15_seconds() {
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert!(voice.service.log().contains("voice-ingest has stopped"));
 }
+
+#[tokio::test]
+async fn what_needs_no_database_asks_for_none() {
+    let namespace = kafka::namespace();
+    let servers = stack::kafka();
+    let kafka_only = [("KAFKA_BOOTSTRAP_SERVERS", servers.as_str()), ("KAFKA_TOPIC_NAMESPACE", namespace.as_str())];
+    let arguments = ["send", "--call-id", "c", "--type", "PATIENT_CREATION", "--data", r#"{"name": "Test User"}"#];
+    let sent = command(&arguments, &kafka_only);
+    assert!(sent.status.success(), "{}", text(&sent.stderr));
+    let topic = TopicNames { namespace: namespace.clone(), ..TopicNames::default() }.in_kafka(&AI_RESPONSES);
+    assert_eq!(kafka::read_topic(&stack::kafka(), &topic, 1, LONG).await.len(), 1, "the topic was made, too");
+
+    let nonsense = [kafka_only[0], kafka_only[1], ("DATABASE_URL", "mysql://elsewhere")];
+    assert!(command(&arguments, &nonsense).status.success(), "what is wrong with it is none of its business");
+
+    let voice = Voice::without_kafka().await;
+    let bind = voice.service.base_url().replace("http://", "");
+    let healthy = command(&["healthcheck"], &[("HTTP_BIND", &bind)]);
+    assert_eq!(healthy.status.code(), Some(0), "{}", text(&healthy.stderr));
+}
+
+#[test]
+fn what_needs_a_database_says_that_it_is_missing() {
+    for arguments in [&["run"][..], &["migrate"], &["relay", "status"]] {
+        let refused = command(arguments, &[]);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&refused.stderr).contains("DATABASE_URL is not set"), "{}", text(&refused.stderr));
+    }
+    let shown = command(&["config", "check"], &[]);
+    assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
+    assert!(text(&shown.stdout).contains("DATABASE_URL"));
+    assert!(text(&shown.stderr).contains("warning: DATABASE_URL is not set"), "{}", text(&shown.stderr));
+    let wrong = command(&["config", "check"], &[("DATABASE_URL", "mysql://elsewhere")]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong.stdout));
+}
+
+#[tokio::test]
+async fn relay_status_changes_nothing_and_waits_for_nobody() {
+    let voice = Voice::start().await;
+    voice.say("call", r#"PATIENT_CREATION: {"name": "Ada Byron"}"#).await.extractions();
+    voice.wait_until_published().await;
+    // As after a restore: ids of another cluster, which only a reset makes its own.
+    let pool = voice.database.pool();
+    sqlx::query("UPDATE voice.extractions SET xid = '4611686018427387904'").execute(pool).await.unwrap();
+    let mut locked = pool.begin().await.unwrap();
+    sqlx::query("LOCK TABLE voice.outbox, voice.outbox_cursor, voice.outbox_held, voice.extractions IN EXCLUSIVE MODE")
+        .execute(&mut *locked)
+        .await
+        .unwrap();
+    let url = voice.database.url().to_owned();
+    for (what, says) in [("status", "rows held: 0"), ("held", "0 records held")] {
+        let url = url.clone();
+        let asked = tokio::task::spawn_blocking(move || command(&["relay", what], &[("DATABASE_URL", &url)]));
+        let told = tokio::time::timeout(LONG, asked).await.expect("it waits for no lock").unwrap();
+        assert!(told.status.success(), "{}", text(&told.stderr));
+        assert!(text(&told.stdout).contains(says), "{}", text(&told.stdout));
+    }
+    locked.rollback().await.unwrap();
+    let xid: String = sqlx::query_scalar("SELECT xid::text FROM voice.extractions").fetch_one(pool).await.unwrap();
+    assert_eq!(xid, "4611686018427387904", "it is as it was");
+}

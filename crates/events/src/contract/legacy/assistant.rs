@@ -10,6 +10,7 @@ use super::{
 };
 use crate::contract::{
     event::Event,
+    mismatch::Mismatch,
     schema::{
         analytics::AnalyticsUpdateV1,
         model::ResponseGeneratedV1,
@@ -17,7 +18,7 @@ use crate::contract::{
     },
 };
 
-pub(super) fn read(record: Map<String, Value>) -> Option<Said> {
+pub(super) fn read(record: Map<String, Value>) -> Result<Said, Mismatch> {
     let mut said = envelope::read(record)?;
     let Said { event_type, data, metadata, .. } = &mut said;
     let source = metadata.get("source").cloned();
@@ -59,5 +60,5 @@ pub(super) fn read(record: Map<String, Value>) -> Option<Said> {
         _ => {}
     }
     said.journey = said.data.get("conversation_id").and_then(text);
-    Some(said)
+    Ok(said)
 }

@@ -3,21 +3,29 @@
 
 use serde_json::{Map, Value};
 
-use super::said::{Said, text};
+use super::{
+    fault::{missing, object, wrong},
+    said::{Said, text},
+};
+use crate::contract::mismatch::Mismatch;
 
 /// `{"event_id"|"id"?, "event_type"|"type", "data"|"payload", "timestamp"?, "metadata"?}`
-pub(super) fn read(mut record: Map<String, Value>) -> Option<Said> {
+pub(super) fn read(mut record: Map<String, Value>) -> Result<Said, Mismatch> {
     let mut take = |names: [&str; 2]| names.iter().find_map(|name| record.remove(*name));
     let id = take(["event_id", "id"]);
-    let event_type = take(["event_type", "type"])?.as_str()?.to_owned();
-    let Value::Object(mut data) = take(["data", "payload"])? else { return None };
+    let event_type = match take(["event_type", "type"]) {
+        Some(Value::String(event_type)) if !event_type.trim().is_empty() => event_type,
+        Some(other) => return Err(wrong("event_type", &other, "the name of an event type")),
+        None => return Err(missing("event_type")),
+    };
+    let mut data = object("data", take(["data", "payload"]))?;
     // Python's None and JavaScript's null: what was not said.
     data.retain(|_, value| !value.is_null());
     let timestamp = take(["timestamp", "occurred_at"]);
     let mut metadata = match take(["metadata", "meta"]) {
         Some(Value::Object(metadata)) => metadata,
         None | Some(Value::Null) => Map::new(),
-        Some(_) => return None,
+        Some(other) => return Err(wrong("metadata", &other, "an object")),
     };
     // Some say beside the data what belongs into the metadata.
     for (name, names) in [
@@ -31,5 +39,5 @@ pub(super) fn read(mut record: Map<String, Value>) -> Option<Said> {
             metadata.entry(name).or_insert(value.into());
         }
     }
-    Some(Said { id, event_type, timestamp, data, metadata, journey: None })
+    Ok(Said { id, event_type, timestamp, data, metadata, journey: None })
 }

@@ -6,15 +6,18 @@ use uuid::Uuid;
 
 use super::{
     envelope,
+    fault::missing,
     said::{Said, also_called, ids_as_text, text},
 };
 use crate::contract::{
     event::EventId,
+    mismatch::Mismatch,
     topics::{self, TopicSpec},
 };
 
-pub(super) fn read(topic: &TopicSpec, record: Map<String, Value>) -> Option<Said> {
-    let Value::Object(mut record) = in_snake_case(Value::Object(record)) else { return None };
+pub(super) fn read(topic: &TopicSpec, record: Map<String, Value>) -> Result<Said, Mismatch> {
+    let mut record: Map<_, _> =
+        record.into_iter().map(|(name, value)| (snake_case(&name), in_snake_case(value))).collect();
     record.retain(|_, value| !value.is_null());
     let mut said = if record.contains_key("data") || record.contains_key("payload") {
         record.entry("event_type").or_insert_with(|| topic.name.into());
@@ -24,7 +27,8 @@ pub(super) fn read(topic: &TopicSpec, record: Map<String, Value>) -> Option<Said
         let known = |name: &&str| record.get(*name).and_then(text).is_some();
         let asks = topic == &topics::AI_PROCESS_REQUEST && known(&"text");
         if !asks && !["lead_id", "request_id"].iter().any(known) {
-            return None;
+            let of_a_lead = [&topics::LEAD_CREATED, &topics::LEAD_MESSAGE].contains(&topic);
+            return Err(missing(if of_a_lead { "lead_id" } else { "request_id" }));
         }
         Said {
             id: record.remove("event_id"),
@@ -46,7 +50,7 @@ pub(super) fn read(topic: &TopicSpec, record: Map<String, Value>) -> Option<Said
     }
     also_called(data, "message", &["error_message", "error"]);
     also_called(data, "category", &["error_type"]);
-    Some(said)
+    Ok(said)
 }
 
 /// Names what the earlier system left without a name after the event itself, so that a redelivery gives the same.

@@ -175,3 +175,107 @@ fn a_time_is_read_as_python_and_javascript_write_it() {
         assert_eq!(time(&written.parse().unwrap()), None, "{written}");
     }
 }
+
+#[test]
+fn the_reason_names_the_mistake_in_the_shape_that_was_meant() {
+    let flat = r#"{"call_id": "c", "response_type": "PATIENT_CREATION", "data": {"name": "Jane"}}"#;
+    let envelope = |more: &str| {
+        format!(
+            r#"{{"event_type": "ai_response.patient_creation", "data": {{"call_id": "c", "name": "Jane", "extraction_id": "x"}}{more}}}"#
+        )
+    };
+    let twice = |text: &str| Value::from(text).to_string();
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let known = r#""event_id": "5c4bd0b2-6cf7-4fb8-b1d5-0dd3a7dcd1f1", "timestamp": "2026-01-02T03:04:05Z""#;
+    let voice = &topics::AI_RESPONSES;
+    for (topic, record, words) in [
+        (
+            voice,
+            flat.replace("PATIENT_CREATION", "patient_creation"),
+            "response_type: is none of PATIENT_CREATION, BOOKING_CONFIRMATION",
+        ),
+        (voice, flat.replace("PATIENT_CREATION", "SMALL_TALK"), "response_type: is none of"),
+        (voice, flat.replace("\"PATIENT_CREATION\"", "null"), "response_type: is null, expected PATIENT_CREATION"),
+        (voice, flat.replace("\"PATIENT_CREATION\"", "[]"), "response_type: is an array"),
+        (voice, flat.replace("response_type", "responseType"), "response_type: is missing"),
+        (voice, flat.replace("\"c\"", "\"undefined\""), "call_id: is a placeholder"),
+        (voice, flat.replace("\"c\"", "\"NULL\""), "call_id: is a placeholder"),
+        (voice, flat.replace("\"c\"", &format!("\"{nil}\"")), "call_id: is a placeholder"),
+        (voice, flat.replace("\"c\"", "\"{{call_id}}\""), "call_id: is a placeholder"),
+        (voice, flat.replace("\"c\"", "\" \""), "call_id: is empty"),
+        (voice, flat.replace("\"c\"", "null"), "call_id: is null"),
+        (voice, flat.replace("\"c\"", "{}"), "call_id: is an object"),
+        (voice, flat.replace("call_id", "callId"), "call_id: is missing"),
+        (
+            voice,
+            flat.replace(r#"{"name": "Jane"}"#, &twice(r#"{"name": "Jane"}"#)),
+            "data: is a string that holds an object: it was encoded twice",
+        ),
+        (voice, flat.replace(r#"{"name": "Jane"}"#, r#"[{"name": "Jane"}]"#), "data: is an array, expected an object"),
+        (voice, flat.replace(r#""data": {"name": "Jane"}"#, r#""dat": 1"#), "data: is missing"),
+        (voice, flat.replace(r#""data""#, r#""event_id": "undefined", "data""#), "event_id: is a placeholder"),
+        (voice, twice(flat), "it is a string that holds an object: it was encoded twice, expected an object"),
+        (voice, twice(&twice(flat)), "encoded twice or more"),
+        (voice, twice("eyJjYWxsX2lkIjogImMifQ=="), "Base64"),
+        (voice, format!("[{flat}]"), "it is an array, expected an object"),
+        (voice, format!("\u{feff}{flat}"), "begins with a byte order mark"),
+        (voice, flat[..flat.len() - 2].to_owned(), "it ends too early at line 1"),
+        (
+            voice,
+            envelope(&format!(r#", "event_id": "{nil}", "timestamp": "2026-01-02T03:04:05Z""#)),
+            "event_id: is a placeholder",
+        ),
+        (voice, envelope(r#", "id": "null""#), "event_id: is a placeholder"),
+        (voice, envelope(r#", "timestamp": "yesterday""#), "timestamp: is a string, expected a date and time"),
+        (voice, envelope(r#", "metadata": "none""#), "metadata: is a string, expected an object"),
+        (voice, envelope("").replace("ai_response.patient_creation", " "), "event_type: is empty"),
+        (voice, format!(r#"{{{known}, "data": {{}}}}"#), "event_type: is missing"),
+        (voice, format!(r#"{{{known}, "event_type": "x"}}"#), "data: is missing"),
+        (
+            voice,
+            envelope("").replace(r#""call_id": "c""#, r#""call_id": "undefined""#),
+            "call_id: is empty or a placeholder",
+        ),
+        (&topics::LEAD_CREATED, r#"{"name": "Jane"}"#.to_owned(), "lead_id: is missing"),
+        (
+            &topics::LEAD_CREATED,
+            r#"{"leadId": "undefined", "business_id": "b", "tenant_id": "t"}"#.to_owned(),
+            "lead_id: is empty or a placeholder",
+        ),
+        (&topics::AI_PROCESS_RESULT, r#"{"intent": "buy"}"#.to_owned(), "request_id: is missing"),
+        (
+            &topics::CONVERSATION_EVENTS,
+            r#"{"type": "conversation.started", "data": "Jane"}"#.to_owned(),
+            "data: is a string, expected an object",
+        ),
+        (&topics::COMMUNICATION_EVENTS, r#"{"payload": {"email_id": 17}}"#.to_owned(), "event_type: is missing"),
+        (&topics::PATIENT_CREATED, r#"{"event_type": 7, "data": {}}"#.to_owned(), "event_type: is a number"),
+    ] {
+        let problem = match codec::open(topic, AT, record.as_bytes()) {
+            Err(problem) => problem,
+            Ok(opened) => schema::find(&opened.event_type, 1).unwrap().read(&opened).expect_err(&record),
+        };
+        assert!(problem.to_string().contains(words), "{record}: {words:?} is not in {problem}");
+        assert!(!problem.to_string().contains("Jane"), "{record}: {problem}");
+    }
+    for (value, words) in [
+        (b"\x1f\x8b\x08\0".to_vec(), "is compressed with gzip"),
+        (b"\x28\xb5\x2f\xfd\0".to_vec(), "is compressed with zstd"),
+        (flat.encode_utf16().flat_map(u16::to_le_bytes).collect(), "is UTF-16"),
+        (flat.encode_utf16().flat_map(u16::to_be_bytes).collect(), "is UTF-16"),
+        (b"\xff\xff".to_vec(), "is not UTF-8"),
+    ] {
+        let problem = codec::open(voice, AT, &value).expect_err(words).to_string();
+        assert!(problem.contains(words), "{words:?} is not in {problem}");
+    }
+}
+
+#[test]
+fn an_id_that_was_not_said_is_the_records_place() {
+    for id in ["null", "\"\"", "\" \""] {
+        let record = format!(
+            r#"{{"event_id": {id}, "call_id": "c", "response_type": "PATIENT_CREATION", "data": {{"name": "Jane"}}}}"#
+        );
+        assert_eq!(codec::open(&topics::AI_RESPONSES, AT, record.as_bytes()).unwrap().event_id, AT.id(), "{id}");
+    }
+}

@@ -12,14 +12,20 @@ use super::declare::event;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationStartedV1 {
     /// Names the conversation; for a phone call, the call id.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub conversation_id: String,
     /// Who talks with the AI.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub user_id: String,
     /// Such as `customer_support`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_type: Option<String>,
     /// The business that it is with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub business_id: Option<String>,
     /// Such as `phone` or `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,8 +50,10 @@ pub enum Speaker {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationMessageV1 {
     /// Names the conversation.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub conversation_id: String,
     /// Who talks with the AI.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub user_id: String,
     /// What was said.
     #[schemars(extend("x-sensitive" = "pii"))]
@@ -60,9 +68,14 @@ event!(ConversationMessageV1: "conversation.message" version 1 on CONVERSATION_E
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationEndedV1 {
     /// Names the conversation.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub conversation_id: String,
     /// Who talked with the AI.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub user_id: Option<String>,
     /// Such as `hangup`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,11 +91,16 @@ event!(ConversationEndedV1: "conversation.ended" version 1 on CONVERSATION_EVENT
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserActionV1 {
     /// Who did it.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub user_id: String,
     /// What was done, such as `opened_link`.
     pub action: String,
     /// The conversation in which it was done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub conversation_id: Option<String>,
     /// What else is known of it; whatever the producer puts there.
     #[serde(default)]
@@ -98,11 +116,16 @@ event!(UserActionV1: "user.action" version 1 on CONVERSATION_EVENTS, |it| {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkflowV1 {
     /// Names the run.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub workflow_id: String,
     /// What kind of workflow it is.
     pub workflow_type: String,
     /// The conversation that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub conversation_id: Option<String>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -47,6 +47,11 @@ calls spoke of a patient; what a definition changes (`ALTER TABLE`, a trigger th
 `TRUNCATE`, which is refused. `possible_duplicate_of` and `doubt` of a patient stand in the API, and in `changed` when they
 change later; `patient.created` does not carry them.
 
+An `event_id` that is missing, `null` or empty was not said, and the record is known by its place in the topic. One that names
+nothing (`undefined`, `null` as a word, the nil UUID, a place of a template such as `{{id}}`) is refused, as it is in the fields
+whose name ends with `_id`: all that bear it would be one. Where such a field may be missing, it counts as not said. The reason
+of a refusal is told of the shape that the record was meant to have.
+
 ## Topics
 
 | topic | record key | partitions | kept | created by |

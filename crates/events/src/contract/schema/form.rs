@@ -71,6 +71,27 @@ pub(crate) mod hour_minute {
     }
 }
 
+/// An id that names something.
+pub(crate) mod id {
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    use crate::contract::no_id::is_no_id;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+        let id = String::deserialize(from)?;
+        if is_no_id(&id) { Err(D::Error::custom("expected an id that names something")) } else { Ok(id) }
+    }
+
+    /// The same where it may be missing: what names nothing was not said.
+    pub(crate) mod optional {
+        use super::*;
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+            Ok(Option::<String>::deserialize(from)?.filter(|id| !is_no_id(id)))
+        }
+    }
+}
+
 /// A whole number; that some producers write it as text is harmless.
 pub(crate) mod number {
     use std::fmt;

@@ -10,10 +10,13 @@ use crate::contract::event::EventId;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LeadCreatedV1 {
     /// Names the lead.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub lead_id: String,
     /// The business that it came to.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub business_id: String,
     /// The tenant that the business belongs to.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub tenant_id: String,
     /// What it wrote first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,14 +45,24 @@ event!(LeadCreatedV1: "lead.created" version 1 on LEAD_CREATED, |lead| lead.lead
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LeadMessageV1 {
     /// Names the lead.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub lead_id: String,
     /// Names the message.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub message_id: String,
     /// The business that it is for, where the producer says more than the lead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub business_id: Option<String>,
     /// The tenant that the business belongs to, where the producer says more than the lead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub tenant_id: Option<String>,
     /// What was written.
     #[schemars(extend("x-sensitive" = "pii"))]
@@ -79,18 +92,31 @@ pub enum AiTask {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AiProcessRequestV1 {
     /// Names the request; the answer carries it.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub request_id: String,
     /// What is to be read.
     #[schemars(extend("x-sensitive" = "pii"))]
     pub text: String,
     /// The lead that wrote it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub lead_id: Option<String>,
     /// The business that it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub business_id: Option<String>,
     /// The tenant that the business belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub tenant_id: Option<String>,
     /// What is to be found; empty means everything.
     #[serde(default)]
@@ -136,9 +162,14 @@ pub struct EntityV1 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AiProcessResultV1 {
     /// The request that it answers.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub request_id: String,
     /// The lead that wrote the text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub lead_id: Option<String>,
     /// The event that carried the text.
     pub source_event_id: EventId,
@@ -177,9 +208,14 @@ fn once() -> u32 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AiErrorV1 {
     /// The request that got no answer.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub request_id: String,
     /// The lead that wrote the text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub lead_id: Option<String>,
     /// The event that carried the text.
     pub source_event_id: EventId,

@@ -26,10 +26,18 @@ pub struct ResponseGeneratedV1 {
     /// In US dollars.
     pub cost_usd: f64,
     /// For whom it answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub user_id: Option<String>,
     /// In which conversation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub conversation_id: Option<String>,
 }
 
@@ -47,7 +55,11 @@ pub struct ModelSwitchedV1 {
     /// Why, such as `timeout`.
     pub reason: String,
     /// Where it concerns only one conversation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::form::id::optional::deserialize"
+    )]
     pub conversation_id: Option<String>,
 }
 

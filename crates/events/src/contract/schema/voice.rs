@@ -10,6 +10,7 @@ use super::declare::event;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PatientCreationV1 {
     /// The call in which it was said.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub call_id: String,
     /// As said, with white space collapsed.
     #[schemars(extend("x-sensitive" = "phi"))]
@@ -31,6 +32,7 @@ pub struct PatientCreationV1 {
     #[schemars(with = "Option<NaiveDate>", extend("x-sensitive" = "phi"))]
     pub date_of_birth: Option<NaiveDate>,
     /// Names this extraction of the call.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub extraction_id: String,
 }
 
@@ -40,6 +42,7 @@ event!(PatientCreationV1: "ai_response.patient_creation" version 1 with actor on
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BookingConfirmationV1 {
     /// The call in which it was said.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub call_id: String,
     /// Whose time it is.
     #[schemars(extend("x-sensitive" = "pii"))]
@@ -64,6 +67,7 @@ pub struct BookingConfirmationV1 {
     #[schemars(extend("x-sensitive" = "phi"))]
     pub notes: Option<String>,
     /// Names this extraction of the call.
+    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub extraction_id: String,
 }
 

@@ -17,6 +17,7 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
+use events::contract::no_id::is_no_id;
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
@@ -181,7 +182,12 @@ fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(KEY).iter();
     match (values.next().map(HeaderValue::as_bytes), values.next()) {
         (Some(key), None) if (1..=255).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic) => {
-            Ok(String::from_utf8_lossy(key).into_owned())
+            let key = String::from_utf8_lossy(key).into_owned();
+            if is_no_id(&key) {
+                let detail = "The Idempotency-Key is a placeholder. Send one that no other request has, such as a UUID, or none.";
+                return Err(Problem::bad_request(detail));
+            }
+            Ok(key)
         }
         _ => {
             Err(Problem::bad_request("Send one Idempotency-Key of 1 to 255 visible ASCII characters, such as a UUID."))
