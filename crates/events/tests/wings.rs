@@ -105,7 +105,12 @@ fn no_files_import_each_other_in_a_circle() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let events = Crate::read(&here.join("src"));
     let mut all: Vec<_> = WINGS.iter().map(|wing| (*wing, events.imports_within(wing))).collect();
-    let others = [("forms", "../forms/src"), ("service-kit", "../service-kit/src"), ("test-kit", "../test-kit/src"), ("chaos", "../../chaos/src")];
+    let others = [
+        ("forms", "../forms/src"),
+        ("service-kit", "../service-kit/src"),
+        ("test-kit", "../test-kit/src"),
+        ("chaos", "../../chaos/src"),
+    ];
     all.extend(others.map(|(name, src)| (name, Crate::read(&here.join(src)).imports_within(""))));
     let mut found = Vec::new();
     for (folder, imports) in all {

@@ -237,6 +237,10 @@ BEGIN
   END IF;
   IF NEW.email IS NOT NULL AND (new_row OR NEW.email IS DISTINCT FROM OLD.email) THEN
     NEW.email := form_email(NEW.email);
+    -- A placeholder is not said: it takes no address away.
+    IF NEW.email IS NULL AND NOT new_row THEN
+      NEW.email := OLD.email;
+    END IF;
   END IF;
   IF NEW.date_of_birth IS NOT NULL AND (new_row OR NEW.date_of_birth IS DISTINCT FROM OLD.date_of_birth)
      -- Where it is tomorrow first, somebody may be born on that day.
@@ -260,7 +264,7 @@ BEGIN
   END IF;
   IF NEW.phone IS NOT NULL AND (new_row OR NEW.phone IS DISTINCT FROM OLD.phone) THEN
     NEW.phone := form_phone(NEW.phone);
-    -- A placeholder is not said: it takes no number away.
+    -- Nor a number.
     IF NEW.phone IS NULL AND NOT new_row THEN
       NEW.phone := OLD.phone;
     END IF;

@@ -8,11 +8,15 @@ use crate::support::{LONG, Record};
 
 const BORN: &str = "1970-01-01";
 
-/// A caller gives this number; the patient that he became.
-async fn caller(record: &Record, call: &str, phone: &str) -> i64 {
+async fn say(record: &Record, call: &str, phone: &str) {
     let said = json!({ "call_id": call, "response_type": "PATIENT_CREATION",
                        "data": { "name": "Old Record", "phone": phone, "date_of_birth": BORN } });
     record.hear_raw(call.as_bytes(), said.to_string().as_bytes(), &[]).await;
+}
+
+/// A caller gives this number; the patient that he became.
+async fn caller(record: &Record, call: &str, phone: &str) -> i64 {
+    say(record, call, phone).await;
     let find = || sqlx::query_scalar::<_, i64>("SELECT patient_id FROM healthcore.patient_calls WHERE call_id = $1");
     wait_until("the caller is somebody", LONG, || async {
         find().bind(call).fetch_optional(record.pool()).await.unwrap().is_some()
@@ -71,9 +75,10 @@ async fn a_number_that_another_program_wrote_finds_its_patient() {
 async fn no_number_is_lost_to_one_that_cannot_be_read() {
     let record = Record::start().await;
     assert_eq!(caller(&record, "call-1", "+1 212 555 0118").await, 1);
-    psql(&record, "INSERT INTO healthcore.patient_calls VALUES ('call-2', 1)").await;
     // The same call, the same name, and only the local part of the number.
-    assert_eq!(caller(&record, "call-2", "555-0118").await, 1);
+    say(&record, "call-1", "555-0118").await;
+    wait_until("the caller is heard again", LONG, || async { row(&record, 1).await.0.as_deref() == Some("555-0118") })
+        .await;
     assert_eq!(row(&record, 1).await, numbers("555-0118", "+12125550118"));
     assert_eq!(caller(&record, "call-3", "(212) 555-0118").await, 1);
     // By another program, too, which cannot take the E.164 from its number either.
