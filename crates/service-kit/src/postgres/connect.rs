@@ -112,6 +112,7 @@ fn warn_if_unverified(options: &PgConnectOptions, place: &str) {
 pub(super) fn is_passing(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(_) if pooler::refuses_parameters(error) => false,
         sqlx::Error::Database(error) => {
             error.code().is_some_and(|code| ["57P0", "53", "08", "25P03"].iter().any(|state| code.starts_with(state)))
         }
