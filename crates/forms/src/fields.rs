@@ -116,7 +116,7 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
         match self.said(field, of) {
-            Said::Text(text) => self.kept(field, read(&text)),
+            Said::Text(text) => self.kept(field, read(text)),
             Said::OtherType => self.kept(field, Err(WRONG_TYPE)),
             Said::Missing | Said::Nothing => None,
         }
@@ -130,7 +130,7 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&str) -> Result<T, Wrong>,
     ) -> Option<T> {
         match self.said(field, of) {
-            Said::Text(text) => self.kept(field, read(&text)),
+            Said::Text(text) => self.kept(field, read(text)),
             Said::OtherType => self.kept(field, Err(WRONG_TYPE)),
             Said::Missing => self.kept(field, Err(MISSING)),
             Said::Nothing => self.kept(field, Err(NOT_SAID)),

@@ -151,7 +151,7 @@ impl de::Error for Mismatch {
 
 /// How messages begin that types give by themselves, what is told of them, and what would be right: of chrono, uuid, the
 /// standard library, serde, and [`super::schema`].
-const TOLD: [(&[&str], &str, Option<&str>); 12] = [
+const TOLD: [(&[&str], &str, Option<&str>); 13] = [
     (&["input is out of range", "no possible date and time matching input"], "is no date or time that exists", None),
     (
         &["input contains invalid characters", "premature end of input", "trailing input", "input is not enough"],

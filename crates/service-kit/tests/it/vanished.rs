@@ -152,7 +152,7 @@ async fn gives_up_after(server: &PrivatePostgres, code: &str, way: &'static str)
     let works = tokio::spawn(async move { working.execute("SELECT pg_sleep(120)").await.map(drop) });
 
     let url = server.url_of(&name, "first", &name);
-    let config = DatabaseConfig { url: url.into(), max_connections: 4, auto_migrate: true };
+    let config = DatabaseConfig { url: Some(url.into()), max_connections: 4, auto_migrate: true };
     let start = tokio::spawn(async move { postgres::prepare(&config, "voice", SETS, "voice-ingest").await.map(drop) });
     wait_until("it waits to migrate", LONG, || async {
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND wait_event = 'advisory'";

@@ -82,7 +82,6 @@ async fn two_hundred_half_sent_requests_beside_a_load_hold_up_neither_it_nor_the
     let took = began.elapsed();
     assert_eq!(voice.service.ended().unwrap().code(), Some(0), "after {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
-    println!("ended after {took:?}");
     drop(half_headers);
 
     let mut taken: Vec<String> = join_all(callers).await.into_iter().flat_map(|calls| calls.unwrap()).collect();
