@@ -55,15 +55,20 @@ ALTER TABLE appointments
 -- Those that the voice AI announced before are known by their call.
 UPDATE appointments SET correlation = call_id WHERE call_id IS NOT NULL;
 
--- What is wrong with a local time: it is skipped when clocks go forward, or comes twice when they go back. NULL if nothing is.
+-- What is wrong with a local time: it is skipped when clocks go forward, or comes twice when they go back. NULL if nothing is, or
+-- if it is no time at all (infinity).
 CREATE FUNCTION local_time_problem(local_time timestamp, zone text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   -- The offsets a day before and a day after: a change of the clocks lies between them, or none does.
-  SELECT CASE count(DISTINCT instant) WHEN 0 THEN 'time_does_not_exist' WHEN 1 THEN NULL ELSE 'time_exists_twice' END
+  SELECT CASE count(DISTINCT instant)
+    WHEN 0 THEN CASE WHEN isfinite(local_time) THEN 'time_does_not_exist' END
+    WHEN 1 THEN NULL
+    ELSE 'time_exists_twice' END
   FROM (
     SELECT (local_time - (near.instant AT TIME ZONE zone - near.instant AT TIME ZONE 'UTC')) AT TIME ZONE 'UTC' AS instant
     FROM (VALUES ((local_time AT TIME ZONE zone) - interval '1 day'),
                  ((local_time AT TIME ZONE zone) + interval '1 day')) near (instant)
+    WHERE isfinite(local_time)
   ) candidate
   WHERE instant AT TIME ZONE zone = local_time
 $$;

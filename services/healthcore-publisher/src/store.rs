@@ -151,6 +151,7 @@ pub async fn bookings_without_patient(
                 healthcore.local_time_problem(date + time, time_zone) AS time_problem
          FROM healthcore.appointments
          WHERE call_id = $1 AND status = 'needs_review' AND patient_id IS NULL
+           AND healthcore.readable(date) IS NOT NULL AND healthcore.readable(time) IS NOT NULL
          ORDER BY healthcore.name_key(dentist), date, time, id FOR UPDATE",
         call_id
     )
