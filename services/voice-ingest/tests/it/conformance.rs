@@ -29,6 +29,11 @@ async fn said(voice: &Voice, of: &str, response_type: &str, data: impl Fn(u32) -
     causes
 }
 
+/// The cause and the call of an event of a handler's trial.
+fn told(causes: &[EventId], of: &str, n: u32) -> (Option<EventId>, String) {
+    (Some(causes[n as usize]), format!("{of}-{n}"))
+}
+
 /// What is told of appointments, by each of the handlers for it.
 macro_rules! booking {
     ($voice:ident, $pool:ident, $handler:ident, $event:ident, $call:literal, $date:literal) => {
@@ -60,8 +65,6 @@ async fn every_handler_conforms() {
     let voice = Voice::without_kafka().await;
     let pool = voice.database.pool_in("voice").await;
     let caller = |n: u32| json!({"name": "Ada Byron", "email": format!("ada{n}@example.com")});
-    let told = |causes: &[EventId], of: &str, n: u32| (Some(causes[n as usize]), format!("{of}-{n}"));
-
     let causes = said(&voice, "new", "PATIENT_CREATION", caller).await;
     Trial {
         handler: &|| NoteNewPatient,
