@@ -122,6 +122,9 @@ async fn psql_changes_are_published_in_order() {
     for event in history {
         assert_eq!(event.headers["ce_id"], event.id);
         assert_eq!(event.headers["ce_type"], event.value["event_type"].as_str().unwrap());
-        assert_eq!(event.value["metadata"], json!({"source": "healthcore-publisher", "version": "1.0"}));
+        assert_eq!(
+            event.value["metadata"],
+            json!({"source": "healthcore-publisher", "version": "1.1", "actor": "role:postgres"})
+        );
     }
 }

@@ -72,6 +72,7 @@ impl Intake {
             };
             let (gone, stay): (Vec<_>, Vec<_>) = std::mem::take(&mut state.slots).into_iter().partition(leaves);
             state.slots = stay;
+            self.engine.letters.status.loses(consumer.assignment_lost());
             self.tell(&state);
             gone
         };
@@ -261,6 +262,7 @@ impl Intake {
                 awaits_log: None,
             });
         }
+        self.engine.letters.status.loses(false);
         self.tell(&state);
         // The dispatcher ends after this thread; without it there is nobody to tell.
         let _ = self.notices.send(Notice::Assigned(news));

@@ -31,6 +31,8 @@ struct Status {
     /// Milliseconds after `began`; zero before the first poll.
     polled: AtomicU64,
     assigned: AtomicUsize,
+    /// The group went on without this worker, which has heard nothing of it since.
+    lost: AtomicBool,
     /// The records whose dead letters were refused and are tried again.
     refused: Mutex<BTreeSet<Place>>,
     /// Records of the dead-letter topic that wait for a person.
@@ -52,6 +54,7 @@ impl Default for ConsumerStatus {
             polled: AtomicU64::new(0),
             // Before the first assignment: nobody has told yet.
             assigned: AtomicUsize::new(usize::MAX),
+            lost: AtomicBool::new(false),
             refused: Mutex::default(),
             parked: AtomicUsize::new(0),
             brake: Mutex::new(None),
@@ -103,7 +106,12 @@ impl ConsumerStatus {
             }
         }
         let mut doing = match self.partitions() {
-            0 => "stands by: the group's other members have all partitions".to_owned(),
+            0 if self.0.lost.load(Ordering::Relaxed) => {
+                "takes no records: the group went on without it, since Kafka did not hear of it in time; it joins again"
+                    .to_owned()
+            }
+            0 => "takes no records: the group's other members have all partitions, or its topics are not there"
+                .to_owned(),
             1 => "takes records of 1 partition".to_owned(),
             count => format!("takes records of {count} partitions"),
         };
@@ -148,6 +156,11 @@ impl ConsumerStatus {
         self.0.assigned.store(partitions, Ordering::Relaxed);
     }
 
+    /// Whether the partitions were taken away without this worker being asked.
+    pub(super) fn loses(&self, lost: bool) {
+        self.0.lost.store(lost, Ordering::Relaxed);
+    }
+
     /// Nothing more is taken of a partition, or of all, until a person has acted.
     pub(super) fn halts(&self, topic: &str, partition: i32, reason: String) {
         self.halts_of().insert((topic.to_owned(), partition), reason);
@@ -174,6 +187,7 @@ impl ConsumerStatus {
     /// A client begins.
     pub(super) fn joins(&self) {
         self.halts_of().clear();
+        self.loses(false);
         self.0.assigned.store(usize::MAX, Ordering::Relaxed);
     }
 
@@ -239,4 +253,25 @@ fn read(text: &Mutex<Option<String>>) -> Option<String> {
 
 fn replace(text: &Mutex<Option<String>>, with: Option<String>) -> Option<String> {
     mem::replace(&mut *text.lock().unwrap_or_else(PoisonError::into_inner), with)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_partitions_says_why() {
+        let status = ConsumerStatus::default();
+        status.polled();
+        assert!(status.check().unwrap_err().contains("has not joined"));
+        let says = |lost, partitions, words: &str| {
+            status.loses(lost);
+            status.assigned(partitions);
+            let doing = status.check().unwrap();
+            assert!(doing.contains(words), "{doing}");
+        };
+        says(false, 3, "takes records of 3 partitions");
+        says(true, 0, "the group went on without it");
+        says(false, 0, "other members have all partitions, or its topics are not there");
+    }
 }

@@ -165,7 +165,7 @@ pub fn open<'a, 'o>(
     let not_utf8 = || alien(value).or_else(|| alien(json)).map_or(NoEvent::NotUtf8, NoEvent::Alien);
     let text = str::from_utf8(json).map_err(|_| DecodeError::Shape(not_utf8()))?;
     let mut opened = match serde_json::from_str::<Wire<'a, &'a RawValue>>(text) {
-        Ok(wire) if !wire.event_id.is_nil() => Opened {
+        Ok(wire) if !wire.event_id.is_nil() && is_object(text) => Opened {
             event_id: EventId(wire.event_id),
             event_type: wire.event_type,
             timestamp: wire.timestamp,
@@ -196,6 +196,11 @@ pub fn open<'a, 'o>(
     Ok(opened)
 }
 
+/// Serde takes a list for the fields of a structure in their order.
+fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{')
+}
+
 fn no_object(text: &str) -> NoEvent {
     match serde_json::from_str::<Json>(text) {
         Ok(json) => {
@@ -219,19 +224,20 @@ impl Opened<'_> {
             return Err(DecodeError::FutureVersion { event_type: E::TYPE, found: self.version, known: E::VERSION });
         }
         let read = match &self.data {
+            Data::Borrowed(raw) if !is_object(raw.get()) => return Err(self.unlike::<E>()),
             Data::Borrowed(raw) => E::read(self.version, &mut serde_json::Deserializer::from_str(raw.get())),
             Data::Lifted(value) => E::read(self.version, value),
         };
-        let event = read.map_err(|_| DecodeError::Schema {
-            event_type: E::TYPE,
-            version: self.version,
-            problem: self.mismatch::<E>(),
-        })?;
+        let event = read.map_err(|_| self.unlike::<E>())?;
         // It may stand in a field that nobody reads.
         if self.holds_nul && serde_json::to_string(&event).is_ok_and(|read| holds_nul(&read)) {
             return Err(DecodeError::Unstorable { event_type: E::TYPE, version: self.version });
         }
         Ok(event)
+    }
+
+    fn unlike<E: Event>(&self) -> DecodeError {
+        DecodeError::Schema { event_type: E::TYPE, version: self.version, problem: self.mismatch::<E>() }
     }
 
     fn mismatch<E: Event>(&self) -> Mismatch {
@@ -316,6 +322,21 @@ mod tests {
             assert_eq!(read(time).unwrap(), time.parse::<DateTime<Utc>>().unwrap());
         }
         assert!(read("2026-11-31T10:00:00Z").is_err());
+    }
+
+    #[test]
+    fn a_list_of_what_an_object_would_hold_is_no_event() {
+        let envelope = serde_json::to_value(Envelope::seal(NewEvent::fact(patient()), "voice-ingest")).unwrap();
+        let field = |name: &str| envelope[name].clone();
+        let list =
+            json!([field("event_id"), field("event_type"), field("timestamp"), field("data"), field("metadata")]);
+        let problem = open(&AI_RESPONSES, AT, list.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(problem.ends_with("it is an array, expected an object"), "{problem}");
+
+        let record = patient_record(|record| record["data"] = json!(["c", "Zoë", null, null, null, null, "x"]));
+        let read = open(&AI_RESPONSES, AT, &record).and_then(|opened| opened.typed::<PatientCreationV1>());
+        let problem = read.unwrap_err().to_string();
+        assert!(problem.contains("is an array, expected an object"), "{problem}");
     }
 
     #[test]

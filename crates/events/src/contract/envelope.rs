@@ -32,7 +32,8 @@ pub struct Envelope<D> {
 pub struct Metadata {
     /// The service that published it.
     pub source: String,
-    /// `"<schema version>.<addition>"` of this event type. Additions are optional: who knows the version reads them all.
+    // The schema of a released version has these words. The second number counts what was added to the envelope (ADR 41).
+    /// `"<schema version>.0"` of this event type.
     #[schemars(regex(pattern = r"^[1-9][0-9]*\.[0-9]+$"))]
     pub version: String,
     /// The journey: a call, a lead.

@@ -18,7 +18,6 @@ pub struct AnalyticsUpdateV1 {
     /// Such as `gauge` or `counter`.
     pub metric_type: String,
     /// The business that it is about.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub business_id: String,
     /// What it is broken down by, such as `region`.
     #[serde(default)]

@@ -15,7 +15,6 @@ pub struct ConversationStartedV1 {
     #[serde(deserialize_with = "super::form::id::deserialize")]
     pub conversation_id: String,
     /// Who talks with the AI.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub user_id: String,
     /// Such as `customer_support`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +52,6 @@ pub struct ConversationMessageV1 {
     #[serde(deserialize_with = "super::form::id::deserialize")]
     pub conversation_id: String,
     /// Who talks with the AI.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub user_id: String,
     /// What was said.
     #[schemars(extend("x-sensitive" = "pii"))]
@@ -91,7 +89,6 @@ event!(ConversationEndedV1: "conversation.ended" version 1 on CONVERSATION_EVENT
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UserActionV1 {
     /// Who did it.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub user_id: String,
     /// What was done, such as `opened_link`.
     pub action: String,

@@ -49,8 +49,9 @@ change later; `patient.created` does not carry them.
 
 An `event_id` that is missing, `null` or empty was not said, and the record is known by its place in the topic. One that names
 nothing (`undefined`, `null` as a word, the nil UUID, a place of a template such as `{{id}}`) is refused, as it is in the fields
-whose name ends with `_id`: all that bear it would be one. Where such a field may be missing, it counts as not said. The reason
-of a refusal is told of the shape that the record was meant to have.
+by which a fact is known (`call_id`, `conversation_id`, `lead_id`, `message_id`, `request_id`, `workflow_id`): all that bear it
+would be one. Where an id may be missing, it counts as not said. The reason of a refusal is told of the shape that the record was
+meant to have.
 
 ## Topics
 

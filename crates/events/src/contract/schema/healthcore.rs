@@ -2,7 +2,7 @@
 //! patient's facts stay in order within a topic.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::declare::event;
@@ -98,9 +98,10 @@ pub struct AppointmentV1 {
     /// The same moment with its zone.
     #[serde(serialize_with = "crate::contract::envelope::milliseconds")]
     pub starts_at: DateTime<Utc>,
-    /// `booked`, `held`, `cancelled` or `completed`.
+    // The schemas of released versions have these words; `waits` has those of the one that is held.
+    /// `booked`, `cancelled` or `completed`.
     pub status: String,
-    /// Why it is held or was cancelled, where it is known.
+    /// Why it was cancelled, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-sensitive" = "phi"))]
     pub reason: Option<String>,
@@ -108,9 +109,9 @@ pub struct AppointmentV1 {
 
 macro_rules! appointment_event {
     ($(#[$doc:meta])* $name:ident, $event_type:literal, $topic:ident) => {
-        $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
+        $(#[$doc])*
         pub struct $name(pub AppointmentV1);
 
         event!($name: $event_type version 1 with actor on $topic, |appointment| match appointment.0.patient_id {
@@ -121,12 +122,23 @@ macro_rules! appointment_event {
 }
 
 appointment_event!(
-    /// An appointment is in the book. It comes again when one of its fields changes, and when a caller confirms it once more.
+    /// An appointment is in the book.
     AppointmentBookedV1, "appointment.booked", APPOINTMENT_BOOKED);
 appointment_event!(
     /// A booking waits for a person; `reason` says why. It is nobody's appointment yet and is confirmed to nobody. Where the
     /// local time is none, or is two, `starts_at` is what PostgreSQL makes of it.
+    #[schemars(transform = waits)]
     AppointmentHeldV1, "appointment.held", APPOINTMENT_HELD);
+
+/// Describes the fields that mean something else while an appointment is held.
+fn waits(schema: &mut Schema) {
+    for (field, meaning) in [("status", "`held`."), ("reason", "Why a person has to look at it.")] {
+        if let Some(field) = schema.pointer_mut(&format!("/properties/{field}")) {
+            field["description"] = meaning.into();
+        }
+    }
+}
+
 appointment_event!(
     /// An appointment was called off; `reason` says why, where it is known.
     AppointmentCancelledV1, "appointment.cancelled", APPOINTMENT_CANCELLED);

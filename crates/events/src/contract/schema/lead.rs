@@ -13,10 +13,8 @@ pub struct LeadCreatedV1 {
     #[serde(deserialize_with = "super::form::id::deserialize")]
     pub lead_id: String,
     /// The business that it came to.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub business_id: String,
     /// The tenant that the business belongs to.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub tenant_id: String,
     /// What it wrote first.
     #[serde(default, skip_serializing_if = "Option::is_none")]

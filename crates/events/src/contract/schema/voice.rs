@@ -32,7 +32,6 @@ pub struct PatientCreationV1 {
     #[schemars(with = "Option<NaiveDate>", extend("x-sensitive" = "phi"))]
     pub date_of_birth: Option<NaiveDate>,
     /// Names this extraction of the call.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub extraction_id: String,
 }
 
@@ -67,7 +66,6 @@ pub struct BookingConfirmationV1 {
     #[schemars(extend("x-sensitive" = "phi"))]
     pub notes: Option<String>,
     /// Names this extraction of the call.
-    #[serde(deserialize_with = "super::form::id::deserialize")]
     pub extraction_id: String,
 }
 
