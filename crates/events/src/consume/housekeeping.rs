@@ -109,7 +109,7 @@ impl Consumer {
         let of_catalogue = topics.iter().map(|spec| Lifetime {
             topic: self.parts.config.topic_names().in_kafka(spec),
             longest: Some(spec.retention),
-            because: "by the catalogue".to_owned(),
+            because: "by the catalogue, and longer by what it takes to fill a segment: 7 days unless the topic says otherwise".to_owned(),
         });
         what_to_forget(set, of_catalogue)?;
         Ok(InboxKeeper {

@@ -98,9 +98,23 @@ pub fn parse_http_url(value: &str) -> Result<String, String> {
 /// # Errors
 /// What is allowed.
 pub fn parse_log_filter(value: &str) -> Result<String, String> {
-    match tracing_subscriber::EnvFilter::try_new(value) {
-        Ok(_) => Ok(value.to_owned()),
-        Err(_) => Err("allowed: error, warn, info, debug, trace, off, or a list such as info,sqlx=debug".into()),
+    const ALLOWED: &str = "allowed: error, warn, info, debug, trace, off, or a list such as info,sqlx=debug";
+    if tracing_subscriber::EnvFilter::try_new(value).is_err() {
+        return Err(ALLOWED.into());
+    }
+    // A word that is no level is a module, of which everything is logged, and nothing of all others.
+    match value.split(',').find_map(|part| misspelt_level(part.trim())) {
+        Some(level) => Err(format!("{ALLOWED}; did you mean {level}?")),
+        None => Ok(value.to_owned()),
+    }
+}
+
+fn misspelt_level(word: &str) -> Option<&'static str> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    match word.to_ascii_lowercase().as_str() {
+        "warning" => Some("warn"),
+        "information" => Some("info"),
+        word => LEVELS.into_iter().find(|level| strsim::damerau_levenshtein(level, word) == 1),
     }
 }
 
@@ -118,6 +132,17 @@ mod tests {
         }
         for neither in ["", "maybe", "2", "ok"] {
             assert!(parse_bool(neither).is_err(), "{neither}");
+        }
+    }
+
+    #[test]
+    fn a_level_that_is_misspelt_is_no_module() {
+        for filter in ["info", "INFO", "info,sqlx=debug", "sqlx", "warn,events::kafka=trace", "off", "3"] {
+            assert_eq!(parse_log_filter(filter), Ok(filter.to_owned()));
+        }
+        for (filter, meant) in [("inf", "info"), ("sqlx=info,debg", "debug"), ("Warning", "warn"), ("eror", "error")] {
+            let refused = parse_log_filter(filter).unwrap_err();
+            assert!(refused.ends_with(&format!("did you mean {meant}?")), "{filter}: {refused}");
         }
     }
 

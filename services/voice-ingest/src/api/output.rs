@@ -60,6 +60,12 @@ pub(super) async fn take(
 
 async fn text(request: Request, last: bool) -> Result<Vec<u8>, Problem> {
     let Some(encoding) = plain_text(request.headers())? else {
+        if !is_json(request.headers()) {
+            return Err(Problem::unsupported_media_type(
+                "Send what the AI said with the header `Content-Type: text/plain`, or as the `text` of a JSON object with \
+                 `Content-Type: application/json`.",
+            ));
+        }
         let ApiJson(body) = ApiJson::<TextBody>::from_request(request, &()).await?;
         return Ok(body.text.into_bytes());
     };
@@ -91,6 +97,12 @@ async fn text(request: Request, last: bool) -> Result<Vec<u8>, Problem> {
             encoding.name()
         ))),
     }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind == "application/json" || kind.starts_with("application/") && kind.ends_with("+json")
 }
 
 fn nothing_said() -> Problem {

@@ -130,4 +130,9 @@ async fn a_declared_charset_is_read_or_refused() {
     }
     let refused = voice.post("/api/v1/calls/unknown/output", "text/plain; charset=klingon", text).await;
     assert_eq!(refused.status, 415, "{}", refused.body);
+    for other in ["application/x-www-form-urlencoded", "application/xml"] {
+        let refused = voice.post("/api/v1/calls/unknown/output", other, text).await;
+        assert_eq!(refused.status, 415, "{}", refused.body);
+        assert!(refused.body.contains("text/plain") && refused.body.contains("application/json"), "{}", refused.body);
+    }
 }
