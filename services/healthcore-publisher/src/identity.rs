@@ -194,6 +194,7 @@ mod tests {
     fn with_contact_and_birth_date_other_given_names_are_other_people_and_a_doubt() {
         for (one, other) in [
             ("Mia Twin", "Leo Twin"),
+            ("3 Caller", "33 Caller"),
             ("Tim Twin", "Tom Twin"),
             ("Leo Twin", "Lea Twin"),
             ("Jan Twin", "Jana Twin"),
