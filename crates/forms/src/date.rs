@@ -7,7 +7,7 @@ use std::{fmt, ops::RangeInclusive, str::FromStr};
 use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::{fields::Wrong, text};
+use crate::{text, wrong::Wrong};
 
 /// How a date with slashes is read when both ways would be real.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

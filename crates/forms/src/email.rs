@@ -3,7 +3,7 @@
 //! Refuses quoted local parts, comments and address literals: nobody dictates them on the phone, and each is a way to
 //! carry something else into a header. Does not ask whether the address exists.
 
-use crate::{fields::Wrong, text::line};
+use crate::{text::line, wrong::Wrong};
 
 const MAX: usize = 254;
 const LOCAL_MAX: usize = 64;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     placeholder::{Of, says_nothing},
     text,
+    wrong::Wrong,
 };
 
 /// The field of a problem that concerns the whole.
@@ -80,10 +81,6 @@ impl fmt::Display for Rejection {
 }
 
 impl Error for Rejection {}
-
-/// What is wrong with a value, and the remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wrong(pub &'static str, pub &'static str);
 
 const MISSING: Wrong = Wrong("is missing", "add it; it cannot be empty");
 const NOT_SAID: Wrong = Wrong("was not said: what is there stands for nothing", "ask the caller for it");

@@ -2,7 +2,7 @@
 //!
 //! Case and accents stay as they were said; who compares names decides what they are worth.
 
-use crate::{fields::Wrong, text};
+use crate::{text, wrong::Wrong};
 
 /// The longest name, dentist or service, in characters.
 pub const NAME_MAX: usize = 200;

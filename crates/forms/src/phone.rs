@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{fields::Wrong, text::line};
+use crate::{text::line, wrong::Wrong};
 
 const SAID_MAX: usize = 64;
 

@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::fields::Wrong;
+use crate::wrong::Wrong;
 
 /// The longest note, in characters.
 pub const NOTES_MAX: usize = 2000;

@@ -5,7 +5,7 @@
 
 use chrono::NaiveTime;
 
-use crate::{fields::Wrong, text};
+use crate::{text, wrong::Wrong};
 
 const FORM: Wrong = Wrong("is no time in a known form", "write it as HH:MM, from 00:00 to 23:59");
 

@@ -20,7 +20,7 @@ use super::{
     alien::alien,
     envelope::{Envelope, Metadata},
     event::{Event, EventId, Origin},
-    json::Json,
+    json::{Json, is_object},
     legacy::{self, NotLifted},
     mismatch::Mismatch,
     outside_text::holds_nul,
@@ -194,11 +194,6 @@ pub fn open<'a, 'o>(
     };
     opened.metadata.make_storable();
     Ok(opened)
-}
-
-/// Serde takes a list for the fields of a structure in their order.
-fn is_object(json: &str) -> bool {
-    json.trim_ascii_start().starts_with('{')
 }
 
 fn no_object(text: &str) -> NoEvent {

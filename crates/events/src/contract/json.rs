@@ -90,3 +90,7 @@ impl<'de> Visitor<'de> for Any {
         Ok(Json::Object(object))
     }
 }
+/// Serde takes a list for the fields of a structure in their order; this tells the two apart.
+pub fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{')
+}

@@ -53,9 +53,9 @@ async fn the_same_said_in_another_form_is_one_patient_and_one_hour() {
             said("wide-1", "Zero Width", "212-555-0109"),
             said("wide-2", "Zero\u{200b} Wi\u{ad}dth", "212.555.0109"),
             said("wide-3", "\u{202e}Zero  Width\u{fe0f}", "(212) 555-0109"),
-            said("null", "Christopher Null", "212-555-0110"),
+            said("of-null", "Christopher Null", "212-555-0110"),
             patient(
-                "none",
+                "of-none",
                 json!({ "name": "Anna None", "email": "N/A", "phone": "not provided", "date_of_birth": "unknown" }),
             ),
             booking("hour-1", json!({ "time": "2 PM" })),

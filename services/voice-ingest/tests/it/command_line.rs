@@ -56,7 +56,7 @@ fn send_refuses_what_the_interface_would_refuse_and_says_why() {
         ("c", "PATIENT_CREATION", r#"{"name": "x", "email": "Kanari7351"}"#, ["--data", "email: is no e-mail address"]),
         ("c", "BOOKING_CONFIRMATION", valid, ["--data", "dentist: is missing"]),
         ("a/b", "PATIENT_CREATION", valid, ["--call-id", "1 to 128 letters"]),
-        ("", "PATIENT_CREATION", valid, ["--call-id", "1 to 128 letters"]),
+        ("", "PATIENT_CREATION", valid, ["--call-id", "is empty or a placeholder"]),
     ] {
         let refused = send("never.", call, kind, data);
         let told = text(&refused.stderr);

@@ -1,6 +1,5 @@
 //! A database that is there and says no to everybody: callers are told to try again, probes tell why, and it ends by itself.
 
-use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgConnectOptions};
 use test_kit::wait::wait_until;
 
@@ -57,7 +56,6 @@ async fn a_database_that_is_read_only_makes_the_service_unready_until_it_is_writ
     let sql = format!("ALTER DATABASE {} RESET default_transaction_read_only", voice.database.name());
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
     wait_until("it is ready", LONG, || async { voice.get("/readyz").await.status == 200 }).await;
-    assert_eq!(voice.get("/readyz").await.json()["checks"]["database"], json!({ "ok": true }));
     wait_until("it stores again", LONG, || async { voice.say("after", PATIENT).await.status == 202 }).await;
 }
 

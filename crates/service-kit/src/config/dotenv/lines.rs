@@ -1,23 +1,15 @@
 //! Names, quotes, comments: which lines say what.
 
-use std::ops::RangeInclusive;
-
 use super::{
     Odd,
-    references::{self, Part},
+    entry::{Entry, Part},
+    references,
 };
 
 /// What a line is.
 pub(super) enum Line {
     Entry(Entry),
     Odd(Odd),
-}
-
-/// `NAME=value`; the value may go over several lines.
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) lines: RangeInclusive<usize>,
-    pub(super) value: Vec<Part>,
 }
 
 /// All lines but blanks and comments. After one that is not understood it goes on with the next, so that an opening quote

@@ -5,6 +5,7 @@
 //! a value, which may be a secret, nor a line that is not understood, which may be the rest of one.
 
 mod encoding;
+mod entry;
 mod lines;
 mod references;
 #[cfg(test)]
@@ -13,7 +14,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use encoding::decode;
-use lines::{Entry, Line};
+use entry::Entry;
+use lines::Line;
 
 /// What a `.env` file says.
 #[derive(Clone, Default)]

@@ -3,22 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Odd, lines::Entry};
+use super::{
+    Odd,
+    entry::{Entry, Part},
+};
 
 /// References inside references, and variables that refer to each other, end here.
 const DEPTH: usize = 8;
-
-/// A piece of a value.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Text(String),
-    Reference {
-        name: String,
-        default: Option<Vec<Part>>,
-    },
-    /// `$NAME` as the whole of a value.
-    Whole(String),
-}
 
 /// Splits a value; with `escapes` the backslashes of a value in double quotes are read too.
 pub(super) fn parts(value: &str, escapes: bool) -> Vec<Part> {
