@@ -177,6 +177,15 @@ parts_delete() {
   done
 }
 
+# part_needed <part>: nothing works without it, so that its address is told also while it is down. The default of a program would
+# be somebody else's server.
+part_needed() {
+  case "$1" in
+    kafka | postgres) say "$1 does not run: ./scripts/stack up" >&2 ;;
+    *) return 1 ;;
+  esac
+}
+
 export_line() { printf 'export %s=%q\n' "$1" "$2"; }
 
 # The lines of `stack env`.
@@ -186,14 +195,12 @@ parts_exports() {
     if users_own "$part"; then
       name=$("${part}_own_variable")
       export_line "$name" "${!name}"
-    elif part_up "$part"; then
+    elif part_up "$part" || part_needed "$part"; then
       "${part}_exports"
       case "$part" in
         kafka) own="$own $(kafka_address)" ;;
         postgres) own="$own $(postgres_url)" ;;
       esac
-    elif [ "$part" = kafka ] || [ "$part" = postgres ]; then
-      say "$part does not run: ./scripts/stack up" >&2
     fi
   done
   export_line STACK_OWN "${own# }"

@@ -80,6 +80,9 @@ pub enum NoEvent {
     /// They are no text.
     #[error("it is not UTF-8")]
     NotUtf8,
+    /// There are none, or nothing but space.
+    #[error("it is empty")]
+    Empty,
     /// They are something else, as in `is compressed with gzip`.
     #[error("it {0}, expected JSON in UTF-8 as it is")]
     Alien(&'static str),
@@ -197,6 +200,9 @@ pub fn open<'a, 'o>(
 }
 
 fn no_object(text: &str) -> NoEvent {
+    if text.trim().is_empty() {
+        return NoEvent::Empty;
+    }
     match serde_json::from_str::<Json>(text) {
         Ok(json) => {
             second_reading::mismatch::<Wire<'_, IgnoredAny>>(&json).map_or(NoEvent::Unreadable, NoEvent::Mismatch)

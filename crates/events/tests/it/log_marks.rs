@@ -278,3 +278,48 @@ async fn a_look_that_comes_late_holds_the_log_against_the_earlier_place_too() {
     assert!(is_found(&rig, 1.0));
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_compaction_took_where_a_group_left_off_is_no_other_log() {
+    figure("recorder", &[]);
+    let rig = Rig::new().await;
+    let (servers, topic) = (rig.servers(), rig.topic(&AI_RESPONSES));
+    let compacted = [
+        ("cleanup.policy", "compact"),
+        ("segment.ms", "100"),
+        ("min.cleanable.dirty.ratio", "0.001"),
+        ("max.compaction.lag.ms", "1000"),
+    ];
+    kafka::create_topic(&servers, &topic, 1, &compacted).await;
+    rig.create_topics().await;
+    let worker = rig.consume("w").await;
+    for number in 0..4 {
+        rig.send(said("call-1", &format!("before {number}"))).await;
+    }
+    rig.wait_for_effects(4).await;
+    rig.wait_until_committed().await;
+    worker.stop().await;
+    wait_until("the record before the group's place is gone", LONG * 2, || async {
+        // The last segment is never compacted, and ends with what comes after its time.
+        rig.send(said("call-1", "behind it")).await;
+        let left = kafka::read_topic_to_end(&servers, &topic).await;
+        left.iter().all(|record| record.offset > 3)
+    })
+    .await;
+    let worker = rig.consume("w").await;
+    let left = kafka::read_topic_to_end(&servers, &topic).await.len();
+    wait_until("what is left is handled", LONG, || async { rig.effects().await.len() >= 4 + left }).await;
+    assert!(!is_found(&rig, 1.0), "it is told of no other log");
+    // By what was handled since, another one is known.
+    let (_, last) = rig.send(said("call-1", "the last")).await;
+    wait_until("it is handled", LONG, || async { rig.effects().await.len() > 4 + left }).await;
+    let before = rig.effects().await.len();
+    tokio::time::sleep(LOOKS).await;
+    make_anew(&rig).await;
+    let anew = last as usize + 50;
+    let records: Vec<_> = (0..anew).map(|number| record(said("call-2", &format!("anew {number}")))).collect();
+    put(&rig, 0, &records).await;
+    rig.wait_for_effects(before + anew).await;
+    assert!(is_found(&rig, 1.0));
+    worker.stop().await;
+}

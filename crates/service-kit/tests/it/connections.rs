@@ -205,8 +205,21 @@ async fn another_protocol_is_turned_away_at_once() {
 }
 
 #[tokio::test]
-async fn a_stream_goes_on() {
+async fn who_does_not_take_its_answer_is_left_and_a_stream_goes_on() {
     let server = start(limits()).await;
+    let closed = "http_connections_closed_total{reason=\"answer\"}";
+    let before = figure(closed);
+    let mut deaf = server.told(&HEAD.replace("quick", "large")).await;
+    // It reads nothing.
+    let began = Instant::now();
+    while figure(closed) < before + 1.0 {
+        assert!(began.elapsed() < LONG, "it is left");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    is_about(began.elapsed(), limits().answer_timeout);
+    let (some, _) = rest(&mut deaf).await;
+    assert!(some.len() < LARGE, "not all of it was sent");
+
     let mut stream = server.told(&HEAD.replace("quick", "stream")).await;
     answered(&mut stream, "4\n\r\n0\r\n\r\n").await;
 }
@@ -275,8 +288,9 @@ async fn requests_under_way_at_the_end_are_finished_and_stalled_ones_are_left() 
     let _deaf = server.told(&HEAD.replace("quick", "large")).await;
     let mut late = server.told("GET /quick HTTP/1.1\r\nhost: loc").await;
     assert_eq!(server.asks("/quick").await, 200);
+    // Its client cannot know yet.
+    server.lifecycle.shutdown();
     let ends = tokio::spawn(server.stop());
-    tokio::time::sleep(Duration::from_millis(50)).await;
     late.write_all(b"alhost\r\n\r\n").await.unwrap();
     let (answer, _) = rest(&mut late).await;
     assert!(answer.contains("connection: close") && answer.ends_with("quick"), "{answer}");

@@ -219,6 +219,8 @@ fn the_reason_names_the_mistake_in_the_shape_that_was_meant() {
         (voice, twice("eyJjYWxsX2lkIjogImMifQ=="), "Base64"),
         (voice, format!("[{flat}]"), "it is an array, expected an object"),
         (voice, format!("\u{feff}{flat}"), "begins with a byte order mark"),
+        (voice, String::new(), "it is empty"),
+        (voice, " \n".to_owned(), "it is empty"),
         (voice, flat[..flat.len() - 2].to_owned(), "it ends too early at line 1"),
         (
             voice,
