@@ -47,8 +47,8 @@ impl Ends {
             .set("queued.min.messages", "1")
             // One record is looked for; a larger batch comes whole all the same.
             .set("fetch.message.max.bytes", "65536");
-        let committed = settings.create_with_context(Client::default())?;
-        let all = settings.clone().set("isolation.level", "read_uncommitted").create_with_context(Client::default())?;
+        let committed = settings.create_with_context(Client::beside())?;
+        let all = settings.clone().set("isolation.level", "read_uncommitted").create_with_context(Client::beside())?;
         Ok(Self { settings, committed, all })
     }
 
@@ -63,6 +63,8 @@ impl Ends {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
+        served(&self.all);
+        served(&self.committed);
         // In this order, so that what is written meanwhile does not look like an open transaction for long, nor the end like
         // one before the beginning.
         let oldest = at(&self.all, topic, partitions, Offset::Beginning)?;
@@ -136,13 +138,18 @@ impl Ends {
         let _ = self.committed.unassign();
         if unreadable.is_none()
             && found.contains(&Found::Unknown)
-            && let Ok(another) = self.settings.create_with_context(Client::default())
+            && let Ok(another) = self.settings.create_with_context(Client::beside())
         {
             // Its connection may be what does not answer.
             self.committed = another;
         }
         unreadable.map_or(Ok(found), Err)
     }
+}
+
+/// What the client has met since is told now: nobody else polls it, and it would keep all of an outage until its end.
+fn served(client: &BaseConsumer<Client>) {
+    while client.poll(Duration::ZERO).is_some() {}
 }
 
 /// Errors that stay as they are whoever asks again; all others are the broker's being away.
@@ -178,5 +185,34 @@ fn offset(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<i64>
     match list.find_partition(topic, partition)?.offset() {
         Offset::Offset(offset) => Some(offset),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        kafka: KafkaConfig,
+    }
+
+    /// Kept back, it would be told at the end of the process, and blame brokers that are well by then.
+    #[test]
+    fn what_the_clients_meet_is_told_while_it_is_so() {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = Cli::parse_from(["test", "--kafka-bootstrap-servers", &cluster.bootstrap_servers()]).kafka;
+        let ends = Ends::new(&config, "test", "test").unwrap();
+        drop(cluster);
+        let told = |client: &BaseConsumer<Client>| client.context().last_error.get().is_some();
+        let deadline = Instant::now() + 12 * LIMIT;
+        while !(told(&ends.all) && told(&ends.committed)) {
+            assert!(Instant::now() < deadline, "all: {}, committed: {}", told(&ends.all), told(&ends.committed));
+            ends.bounds("one", &[0]).unwrap_err();
+        }
     }
 }

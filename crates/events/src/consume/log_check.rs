@@ -91,7 +91,7 @@ impl<'e> LogCheck<'e> {
             .set("fetch.wait.max.ms", "10")
             .set("queued.min.messages", "1")
             .set("fetch.message.max.bytes", "1");
-        let client = Some(settings.create_with_context(Client::default())?);
+        let client = Some(settings.create_with_context(Client::beside())?);
         Ok(Self { client, settings, admin: config.client(client_id), topics })
     }
 
@@ -125,7 +125,7 @@ impl<'e> LogCheck<'e> {
         }
         let mut settings = self.settings.clone();
         settings.set("isolation.level", "read_committed");
-        let client = Some(settings.create_with_context(Client::default())?);
+        let client = Some(settings.create_with_context(Client::beside())?);
         let other = Self { client, settings, admin: self.admin.clone(), topics: self.topics };
         let ends = other.at(&asked, Offset::End)?;
         for ((_, _, mark), end) in asked.iter_mut().zip(ends) {

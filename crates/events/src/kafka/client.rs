@@ -21,19 +21,29 @@ pub(crate) struct LastError(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// The text, and when it was logged.
-    said: Option<(String, Instant)>,
+    said: Option<Said>,
     /// What a person has to do, and when that was last met. What comes behind it, such as that no broker is left, does not
     /// cover it.
     remedy: Option<(&'static str, Instant)>,
 }
 
+#[derive(Debug)]
+struct Said {
+    text: String,
+    logged: Instant,
+    met: Instant,
+}
+
 /// The same complaint is logged once in this time; librdkafka repeats it several times a second while a broker is away.
 const QUIET: Duration = Duration::from_secs(30);
+/// What is not met again for this long is over. librdkafka itself keeps back what repeats itself for 30 s.
+const OVER: Duration = Duration::from_secs(60);
 
 impl LastError {
+    /// What was met, unless that is over.
     pub(crate) fn get(&self) -> Option<String> {
-        self.0.lock().ok()?.said.as_ref().map(|(text, _)| text.clone())
+        let last = self.0.lock().ok()?;
+        last.said.as_ref().filter(|said| said.met.elapsed() < OVER).map(|said| said.text.clone())
     }
 
     /// What a person has to do, where the client has met a moment ago what does not pass by itself.
@@ -49,11 +59,17 @@ impl LastError {
             last.remedy = Some((remedy, Instant::now()));
         }
         let text = format!("{text} ({kind})");
-        if last.said.as_ref().is_some_and(|(before, at)| *before == text && at.elapsed() < QUIET) {
-            return false;
+        let now = Instant::now();
+        match &mut last.said {
+            Some(before) if before.text == text && before.logged.elapsed() < QUIET => {
+                before.met = now;
+                false
+            }
+            said => {
+                *said = Some(Said { text, logged: now, met: now });
+                true
+            }
         }
-        last.said = Some((text, Instant::now()));
-        true
     }
 }
 
@@ -61,12 +77,25 @@ impl LastError {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Client {
     pub(crate) last_error: LastError,
+    is_beside: bool,
+}
+
+impl Client {
+    /// Of a client that asks what another one of the same process does not tell. It meets what that one meets, so that it says so
+    /// at the level of debugging.
+    pub(crate) fn beside() -> Self {
+        Self { is_beside: true, ..Self::default() }
+    }
 }
 
 impl ClientContext for Client {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // Said of each client at its start. The relay's order rests on the property, and its tests show that it holds.
         if facility == "CONFWARN" && message.contains("enable.gapless.guarantee") {
+            tracing::debug!(target: "events::kafka", facility, "{message}");
+            return;
+        }
+        if self.is_beside {
             tracing::debug!(target: "events::kafka", facility, "{message}");
             return;
         }
@@ -88,7 +117,10 @@ impl ClientContext for Client {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        if self.last_error.set(&error, reason) {
+        let is_new = self.last_error.set(&error, reason);
+        if self.is_beside {
+            tracing::debug!(target: "events::kafka", %error, "{reason}");
+        } else if is_new {
             tracing::warn!(target: "events::kafka", %error, "{reason}");
         }
     }
@@ -110,5 +142,23 @@ mod tests {
         assert!(last.set(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down"));
         assert!(last.remedy().is_some_and(|remedy| remedy.contains("KAFKA_SASL_")));
         assert!(!last.set(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down"));
+    }
+
+    #[test]
+    fn what_is_over_is_no_reason() {
+        let last = LastError::default();
+        let set = || last.set(&KafkaError::Global(RDKafkaErrorCode::BrokerTransportFailure), "refused");
+        let back = |time: Duration| {
+            let mut state = last.0.lock().unwrap();
+            let said = state.said.as_mut().unwrap();
+            (said.logged, said.met) = (said.logged.checked_sub(time).unwrap(), said.met.checked_sub(time).unwrap());
+        };
+        assert!(set());
+        back(QUIET / 2);
+        assert!(!set(), "met again");
+        back(OVER - Duration::from_secs(1));
+        assert!(last.get().is_some_and(|reason| reason.contains("refused")));
+        back(Duration::from_secs(1));
+        assert_eq!(last.get(), None);
     }
 }
