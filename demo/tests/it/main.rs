@@ -8,6 +8,7 @@
 
 mod foreign_clients;
 mod killed_services;
+mod moved_back;
 mod outage;
 mod recorded_day;
 mod row_changes;

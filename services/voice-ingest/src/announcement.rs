@@ -1,4 +1,5 @@
-//! What was said, as the event that tells the others. The same thing said in the same call is the same event.
+//! What was said, as the event that tells the others. The same thing said in the same call is the same
+//! event, unless it is said anew.
 
 use events::contract::{
     event::{EventId, NewEvent},
@@ -19,9 +20,19 @@ pub enum AnnouncedEvent {
     Booking(NewEvent<BookingConfirmationV1>),
 }
 
+/// The same for the same fact of the same call, each time that it is said anew.
+pub fn extraction_id(call_id: &str, fact: &Extraction, number: u32) -> EventId {
+    let (kind, fingerprint) = (fact.kind().as_str(), fact.fingerprint());
+    match number {
+        0 => EventId::derived(&["extraction", call_id, kind, &fingerprint]),
+        _ => EventId::derived(&["extraction", call_id, kind, &fingerprint, &number.to_string()]),
+    }
+}
+
 impl Announcement {
-    pub fn of(call_id: &str, fact: Extraction) -> Self {
-        let extraction_id = EventId::derived(&["extraction", call_id, fact.kind().as_str(), &fact.fingerprint()]);
+    /// Of a fact that was said for the time `number`, where 0 is the first.
+    pub fn of(call_id: &str, fact: Extraction, number: u32) -> Self {
+        let extraction_id = extraction_id(call_id, &fact, number);
         let id = EventId::derived(&["announced", &extraction_id.to_string()]);
         let call = call_id.to_owned();
         let extraction = extraction_id.to_string();

@@ -16,6 +16,7 @@ use events::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use service_kit::http::{auth::Identity, idempotency::Claim};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
@@ -24,6 +25,7 @@ use crate::{
     domain::{
         Extraction, FieldProblem, Found, Kind, Practice, Rejection, RejectionCategory, Repair, Rules, Scanner, validate,
     },
+    said_again::{Occurrence, occurrences},
     store::{self, NewExtraction, Said},
 };
 
@@ -111,11 +113,9 @@ impl Intake {
             return Err(Unacceptable::TooManyMarkers.into());
         }
         store::keep_scanner(tx.connection(), call_id, serde_json::to_value(&scanner)?, !last).await?;
-        let mut taken = Vec::with_capacity(found.len());
-        let rules = self.rules();
-        for one in found {
-            taken.push(self.found(&mut tx, call_id, one, &rules).await?);
-        }
+        // A piece may be the same as another one of its text and say something else.
+        let text_id = (last && !state.unfinished).then(|| text_id(piece));
+        let taken = self.found(&mut tx, call_id, found, text_id).await?;
         if let Some(claim) = claim {
             claim.carried_out(tx.connection()).await?;
         }
@@ -123,11 +123,14 @@ impl Intake {
         Ok(taken)
     }
 
-    /// Takes one fact that came as data and was validated already. Taken twice, it is repeated.
+    /// Takes one fact that came as data and was validated already. Said last already, it is repeated.
     pub async fn data(&self, call_id: &str, fact: Extraction, by: &Identity) -> anyhow::Result<Taken> {
         let mut tx = self.begin(by).await?;
         store::lock_call(tx.connection(), call_id).await?;
-        let taken = accept(&mut tx, call_id, None, Vec::new(), fact).await?;
+        let before = store::accepted(tx.connection(), call_id, fact.kind()).await?;
+        let occurrence = occurrences(call_id, &[&fact], &before, None)[0];
+        let how = How { span: None, text_id: None, repaired: Vec::new(), occurrence };
+        let taken = accept(&mut tx, call_id, how, fact).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -139,15 +142,44 @@ impl Intake {
         Ok(tx)
     }
 
-    async fn found(&self, tx: &mut Tx, call_id: &str, found: Found, rules: &Rules) -> anyhow::Result<Taken> {
-        let (said, rejection, code) = match &found.json {
-            Ok(json) => match validate(found.kind, json, rules) {
-                Ok(fact) => return accept(tx, call_id, Some(found.span), found.repairs, fact).await,
-                Err(rejection) => (serde_json::from_str(json).ok(), rejection, "invalid_extraction"),
-            },
-            Err(broken) => (None, Rejection::from(*broken), broken.reason.as_str()),
-        };
-        self.reject(tx, call_id, found, said, rejection, code).await
+    /// In their order, each held against what was said before.
+    async fn found(
+        &self,
+        tx: &mut Tx,
+        call_id: &str,
+        found: Vec<Found>,
+        text_id: Option<Uuid>,
+    ) -> anyhow::Result<Vec<Taken>> {
+        let rules = self.rules();
+        let read: Vec<_> = found.into_iter().map(|found| (Read::of(&found, &rules), found)).collect();
+        let mut how_often = vec![Occurrence { number: 0, is_new: true }; read.len()];
+        for kind in Kind::ALL {
+            let of_kind = |(at, (read, found)): (usize, &'_ (Read, Found))| match read {
+                Read::Fact(fact) if found.kind == kind => Some((at, fact.clone())),
+                _ => None,
+            };
+            let (places, facts): (Vec<_>, Vec<_>) = read.iter().enumerate().filter_map(of_kind).unzip();
+            if !facts.is_empty() {
+                let before = store::accepted(tx.connection(), call_id, kind).await?;
+                let facts: Vec<_> = facts.iter().collect();
+                for (at, one) in places.into_iter().zip(occurrences(call_id, &facts, &before, text_id)) {
+                    how_often[at] = one;
+                }
+            }
+        }
+        let mut taken = Vec::with_capacity(read.len());
+        for ((read, found), occurrence) in read.into_iter().zip(how_often) {
+            taken.push(match read {
+                Read::Fact(fact) => {
+                    let how = How { span: Some(found.span), text_id, repaired: found.repairs, occurrence };
+                    accept(tx, call_id, how, fact).await?
+                }
+                Read::Rejected { said, rejection, code } => {
+                    self.reject(tx, call_id, found, said, rejection, code).await?
+                }
+            });
+        }
+        Ok(taken)
     }
 
     /// Keeps what was rejected, here and as a dead letter whose bytes are the direct interface's shape: with its data
@@ -168,6 +200,7 @@ impl Intake {
             call_id,
             kind: found.kind,
             span: Some(found.span),
+            text_id: None,
             event_id: letter_id.0,
             repairs: repairs(&found.repairs)?,
             said: Said::Rejected { raw: &found.raw, problems: serde_json::to_value(&rejection.problems)? },
@@ -236,21 +269,24 @@ fn event_type(kind: Kind) -> &'static str {
     }
 }
 
-async fn accept(
-    tx: &mut Tx,
-    call_id: &str,
+/// How a fact was said.
+struct How {
     span: Option<std::ops::Range<u64>>,
+    text_id: Option<Uuid>,
     repaired: Vec<Repair>,
-    fact: Extraction,
-) -> anyhow::Result<Taken> {
+    occurrence: Occurrence,
+}
+
+async fn accept(tx: &mut Tx, call_id: &str, how: How, fact: Extraction) -> anyhow::Result<Taken> {
+    let How { span, text_id, repaired, occurrence } = how;
     let kind = fact.kind();
     let data = serde_json::to_value(&fact)?;
-    let announcement = Announcement::of(call_id, fact);
+    let announcement = Announcement::of(call_id, fact, occurrence.number);
     let id = announcement.extraction_id.0;
     let event_id = announcement.event_id().0;
     let repairs = repairs(&repaired)?;
-    let new = NewExtraction { id, call_id, kind, span, event_id, repairs, said: Said::Accepted { data } };
-    let status = if store::add_extraction(tx.connection(), &new).await? {
+    let new = NewExtraction { id, call_id, kind, span, text_id, event_id, repairs, said: Said::Accepted { data } };
+    let status = if occurrence.is_new && store::add_extraction(tx.connection(), &new).await? {
         match announcement.event {
             AnnouncedEvent::Patient(event) => tx.publish(event).await?,
             AnnouncedEvent::Booking(event) => tx.publish(event).await?,
@@ -260,4 +296,32 @@ async fn accept(
         TakenStatus::Repeated
     };
     Ok(Taken { extraction_id: id, kind, status, problems: Vec::new(), repaired })
+}
+
+/// What a marker was read as.
+enum Read {
+    Fact(Extraction),
+    Rejected { said: Option<Value>, rejection: Rejection, code: &'static str },
+}
+
+impl Read {
+    fn of(found: &Found, rules: &Rules) -> Self {
+        match &found.json {
+            Ok(json) => match validate(found.kind, json, rules) {
+                Ok(fact) => Self::Fact(fact),
+                Err(rejection) => {
+                    Self::Rejected { said: serde_json::from_str(json).ok(), rejection, code: "invalid_extraction" }
+                }
+            },
+            Err(broken) => {
+                Self::Rejected { said: None, rejection: Rejection::from(*broken), code: broken.reason.as_str() }
+            }
+        }
+    }
+}
+
+/// By its bytes.
+fn text_id(text: &[u8]) -> Uuid {
+    let hash: [u8; 32] = Sha256::digest(text).into();
+    Uuid::from_u128(hash.iter().take(16).fold(0, |id, byte| id << 8 | u128::from(*byte)))
 }

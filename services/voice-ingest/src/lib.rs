@@ -7,6 +7,7 @@ mod config;
 pub mod domain;
 pub mod handlers;
 mod intake;
+mod said_again;
 mod send;
 mod store;
 

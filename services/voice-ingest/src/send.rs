@@ -26,7 +26,7 @@ pub(crate) async fn run(config: &Config, args: &SendArgs) -> anyhow::Result<()> 
         Ok(fact) => fact,
         Err(rejection) => bail!("--data: {rejection}"),
     };
-    let announcement = Announcement::of(&args.call_id, fact);
+    let announcement = Announcement::of(&args.call_id, fact, 0);
     let id = announcement.event_id();
     let producer = Producer::new(&config.road.kafka, NAME, PATIENCE).context("the Kafka settings were refused")?;
     // It may be the first that needs the topic.

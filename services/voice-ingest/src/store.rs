@@ -55,6 +55,8 @@ pub struct NewExtraction<'a> {
     pub call_id: &'a str,
     pub kind: Kind,
     pub span: Option<Range<u64>>,
+    /// The text that it was found in, where it came as a whole.
+    pub text_id: Option<Uuid>,
     pub event_id: Uuid,
     /// What was changed to make JSON of it.
     pub repairs: Option<Value>,
@@ -77,8 +79,8 @@ pub async fn add_extraction(tx: &mut PgConnection, new: &NewExtraction<'_>) -> R
         Said::Rejected { raw, problems } => (None, Some(*raw), Some(problems)),
     };
     let written = sqlx::query!(
-        "INSERT INTO voice.extractions (id, call_id, kind, span, data, raw, problems, event_id, repairs)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO voice.extractions (id, call_id, kind, span, data, raw, problems, event_id, repairs, text_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING",
         new.id,
         new.call_id,
         new.kind.as_str(),
@@ -87,11 +89,32 @@ pub async fn add_extraction(tx: &mut PgConnection, new: &NewExtraction<'_>) -> R
         raw,
         problems,
         new.event_id,
-        new.repairs
+        new.repairs,
+        new.text_id
     )
     .execute(tx)
     .await?;
     Ok(written.rows_affected() == 1)
+}
+
+/// What was accepted in a call.
+#[derive(Debug)]
+pub struct Accepted {
+    pub id: Uuid,
+    pub text_id: Option<Uuid>,
+}
+
+/// What was accepted of a kind in a call, in the order in which it was said.
+pub async fn accepted(tx: &mut PgConnection, call_id: &str, kind: Kind) -> Result<Vec<Accepted>, sqlx::Error> {
+    sqlx::query_as!(
+        Accepted,
+        "SELECT id, text_id FROM voice.extractions
+         WHERE call_id = $1 AND kind = $2 AND data IS NOT NULL ORDER BY position",
+        call_id,
+        kind.as_str()
+    )
+    .fetch_all(tx)
+    .await
 }
 
 /// A call and the state of its scanner.

@@ -38,6 +38,60 @@ async fn what_is_said_twice_in_a_call_is_one_event() {
     assert_eq!(first["event_id"], voice.shown("call-1").await[0]["event_id"]);
 }
 
+/// `10` and `11` are the hours of a booking.
+fn booking(hour: u8) -> String {
+    let data = json!({ "dentist": "Dr. Smith", "date": "2027-03-01", "time": format!("{hour}:00"), "patient_name": "Ada Byron" });
+    format!("BOOKING_CONFIRMATION: {data}")
+}
+
+#[tokio::test]
+async fn what_is_said_again_after_something_else_is_said_anew() {
+    let voice = Voice::start().await;
+    let statuses = async |text: String| {
+        let taken = voice.say("call-1", &text).await.extractions();
+        taken.iter().map(|one| one["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = [booking(10), booking(11), booking(10)].join(" ");
+    for (text, expected) in [
+        (format!("Ten it is. {}", booking(10)), vec!["accepted"]),
+        (format!("Eleven then. {}", booking(11)), vec!["accepted"]),
+        (format!("Yes, eleven. {}", booking(11)), vec!["repeated"]),
+        // The first text comes late once more.
+        (format!("Ten it is. {}", booking(10)), vec!["repeated"]),
+        (format!("Back to ten. {}", booking(10)), vec!["accepted"]),
+        (format!("The whole call: {all}"), vec!["repeated"; 3]),
+        (format!("And more: {all} {}", booking(12)), vec!["repeated", "repeated", "repeated", "accepted"]),
+    ] {
+        assert_eq!(statuses(text.clone()).await, expected, "{text}");
+    }
+    for (hour, expected) in [(12, "repeated"), (10, "accepted"), (10, "repeated"), (12, "accepted")] {
+        let data = json!({ "dentist": "Dr. Smith", "date": "2027-03-01", "time": format!("{hour}:00"), "patient_name": "Ada Byron" });
+        assert_eq!(voice.respond("call-1", "BOOKING_CONFIRMATION", data).await.json()["status"], expected);
+    }
+    let times = |all: &[Value]| all.iter().map(|one| one["data"]["time"].clone()).collect::<Vec<_>>();
+    let said = ["10:00:00", "11:00:00", "10:00:00", "12:00:00", "10:00:00", "12:00:00"];
+    assert_eq!(times(&voice.shown("call-1").await), said);
+    let events: Vec<_> = voice.responses().await.iter().map(payload).collect();
+    assert_eq!(times(&events), said);
+    let ids: BTreeSet<_> = events.iter().map(|event| event["event_id"].to_string()).collect();
+    assert_eq!(ids.len(), said.len());
+}
+
+#[tokio::test]
+async fn a_text_in_pieces_says_anew_what_comes_after_something_else() {
+    let voice = Voice::without_kafka().await;
+    let all = [booking(10), booking(10), booking(11), booking(10)].join(" and ");
+    let (one, two) = all.split_at(all.len() / 2);
+    let mut taken = Vec::new();
+    for (piece, last) in [(one, false), (two, true)] {
+        let url = voice.url(&format!("/api/v1/calls/call/output?final={last}"));
+        let request = voice.client.post(url).header("content-type", "text/plain").body(piece.to_owned());
+        taken.extend(voice.send(request).await.extractions());
+    }
+    let statuses: Vec<_> = taken.iter().map(|one| one["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["accepted", "repeated", "accepted", "accepted"]);
+}
+
 #[tokio::test]
 async fn the_same_post_at_the_same_time_is_one_extraction() {
     let voice = Voice::without_kafka().await;
