@@ -20,7 +20,7 @@ use crate::{
     NAME, SCHEMA, api,
     config::{Command, Config, Role},
     handlers::{NoteBooking, NoteCancellation, NoteCompletion, NoteHeldBooking, NoteNewPatient, NoteReturningPatient},
-    intake::Intake,
+    intake::{self, Intake},
     send, store,
 };
 
@@ -73,6 +73,7 @@ impl App for VoiceIngest {
         }
         if config.roles.has(Role::Api) {
             let keys = Idempotency::new(pool.clone());
+            intake::tell_from_the_start();
             routes = routes.merge(keys.apply(api::routes(intake(&config, pool))));
             keys.spawn_cleanup(&lifecycle);
         }

@@ -37,6 +37,8 @@ pub struct Intake {
     pub practice: Practice,
 }
 
+/// What rejects, as its dead letters name it.
+const EXTRACT: &str = "extract";
 /// A text of a call has a handful of markers; each costs several statements in the one transaction of its piece.
 const MOST_MARKERS: usize = 500;
 
@@ -61,6 +63,9 @@ pub struct Taken {
     /// What was changed in it to make JSON of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub repaired: Vec<Repair>,
+    /// Of the dead letter that was written of it just now.
+    #[serde(skip)]
+    letter: Option<Category>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -120,6 +125,7 @@ impl Intake {
             claim.carried_out(tx.connection()).await?;
         }
         tx.commit().await?;
+        taken.iter().filter_map(|one| one.letter).for_each(|category| count_letters(category, 1));
         Ok(taken)
     }
 
@@ -212,8 +218,10 @@ impl Intake {
                 status: TakenStatus::Repeated,
                 problems: Vec::new(),
                 repaired: found.repairs,
+                letter: None,
             });
         }
+        let category = category(rejection.category);
         let data = said.unwrap_or_else(|| Value::String(found.raw.clone()));
         let bytes = serde_json::to_vec(&json!({ "call_id": call_id, "response_type": found.kind, "data": data }))?;
         let message: Vec<String> =
@@ -227,12 +235,9 @@ impl Intake {
             timestamp: Some(now),
             // It never was in the topic: corrected it is published for the first time, to all who read it.
             group: "",
-            handler: "extract",
+            handler: EXTRACT,
             service: NAME,
-            category: match rejection.category {
-                RejectionCategory::Deserialization => Category::Deserialization,
-                RejectionCategory::SchemaValidation => Category::SchemaValidation,
-            },
+            category,
             code,
             message: &message,
             chain: &message,
@@ -254,8 +259,27 @@ impl Intake {
             status: TakenStatus::Rejected,
             problems: rejection.problems,
             repaired: found.repairs,
+            letter: Some(category),
         })
     }
+}
+
+fn category(of: RejectionCategory) -> Category {
+    match of {
+        RejectionCategory::Deserialization => Category::Deserialization,
+        RejectionCategory::SchemaValidation => Category::SchemaValidation,
+    }
+}
+
+/// Shows the dead letters of what is rejected from the start: an alert on the first needs the 0 before it.
+pub fn tell_from_the_start() {
+    for of in [RejectionCategory::Deserialization, RejectionCategory::SchemaValidation] {
+        count_letters(category(of), 0);
+    }
+}
+
+fn count_letters(category: Category, times: u64) {
+    metrics::counter!("dead_letters_total", "handler" => EXTRACT, "category" => category.as_str()).increment(times);
 }
 
 fn repairs(repaired: &[Repair]) -> serde_json::Result<Option<Value>> {
@@ -295,7 +319,7 @@ async fn accept(tx: &mut Tx, call_id: &str, how: How, fact: Extraction) -> anyho
     } else {
         TakenStatus::Repeated
     };
-    Ok(Taken { extraction_id: id, kind, status, problems: Vec::new(), repaired })
+    Ok(Taken { extraction_id: id, kind, status, problems: Vec::new(), repaired, letter: None })
 }
 
 /// What a marker was read as.

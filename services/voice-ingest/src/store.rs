@@ -229,8 +229,9 @@ impl Outcome {
 }
 
 /// Notes what became of what our event announced, and of what later confirmed the same appointment. Values play no part: one
-/// appointment is another's by nothing but its cause. The events of four topics come in any order, so the latest stands; of one
-/// that is taken back to be looked at, two say so at once, and `held` is the more.
+/// appointment is another's by nothing but its cause. The events of four topics come in any order, so the latest stands. Of what
+/// happened in one millisecond the more final stands: what is booked may be called off in the transaction that booked it, and of one
+/// that is taken back to be looked at, `cancelled` and `held` say so at once.
 pub async fn note_appointment(
     tx: &mut PgConnection,
     cause: Option<Uuid>,
@@ -245,7 +246,9 @@ pub async fn note_appointment(
          WHERE kind = 'BOOKING_CONFIRMATION' AND data IS NOT NULL
            AND (event_id = $1 OR appointment_journey = $2 AND appointment_id = $3)
            AND (outcome_at IS NULL OR outcome_at < $7
-                OR outcome_at = $7 AND NOT (outcome = 'held' AND $5::text = 'cancelled'))",
+                OR outcome_at = $7
+                   AND array_position(ARRAY['booked', 'completed', 'cancelled', 'held'], $5::text)
+                       >= array_position(ARRAY['booked', 'completed', 'cancelled', 'held'], outcome))",
         cause,
         journey,
         news.appointment_id,

@@ -81,7 +81,7 @@ impl Consumer {
         let session = Session::new(parts, status)?;
         let _stop_the_watch = session.watch()?;
         session.count_rebuild("stalled", 0);
-        session.mode.engine().letters.tell_ignored();
+        session.mode.engine().letters.tell_from_the_start();
         tokio::spawn(Arc::clone(&session.mode.engine().letters).watch_parked(shutdown.clone()));
         let mut outcome = session.run(&shutdown).await;
         while let Ok(Ended::Rebuild(reason)) = outcome {

@@ -19,6 +19,7 @@ use super::{
     batch::{Batches, Batching},
     chunk::Chunk,
     dead_letter_brake::DeadLetterBrake,
+    figures,
     lane::{Lane, Order},
     letters::Letters,
     notice::{Booked, Notice, Report, Then},
@@ -215,9 +216,7 @@ impl Dispatcher {
         let engine = self.mode.engine();
         let (subscribed, partition) = (&engine.topics[usize::from(tracker.of.topic)], tracker.of.partition);
         let (group, topic, reason) = (&engine.letters.group, &subscribed.name, why.as_str());
-        let labels =
-            [("group", group.clone()), ("topic", subscribed.spec.name.to_owned()), ("reason", reason.to_owned())];
-        metrics::counter!("kafka_consumer_log_resets_total", &labels).increment(1);
+        figures::count_reset(group, subscribed.spec.name, why, 1);
         let what = why.describe();
         tracing::error!(
             group,

@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     dead_letter::{self, KeptIn, Letter, Pointer, Reporter},
     failure::Failure,
+    figures,
     letter_store::LetterStore,
     outcome::{Outcome, Verdict},
+    partition::LogReset,
     receipt::{self, Receipt},
     record::{Record, Subscribed},
     status::ConsumerStatus,
@@ -78,10 +80,12 @@ impl Letters {
         Replay::read(headers, &carrier, self.replay_key.as_ref())
     }
 
-    /// Has the counter of ignored headers told from the start: an alert on the first needs the 0 before it.
-    pub(super) fn tell_ignored(&self) {
+    /// Has its counters told from the start: an alert on the first needs the 0 before it.
+    pub(super) fn tell_from_the_start(&self) {
+        figures::tell_letters("");
         for topic in &*self.topics {
             NotAReplay::ALL.iter().for_each(|reason| count_ignored(topic.spec.name, reason.as_str(), 0));
+            LogReset::ALL.iter().for_each(|why| figures::count_reset(&self.group, topic.spec.name, *why, 0));
         }
     }
 

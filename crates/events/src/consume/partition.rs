@@ -100,6 +100,8 @@ pub(super) enum LogReset {
 }
 
 impl LogReset {
+    pub(super) const ALL: [Self; 3] = [Self::Shorter, Self::Replaced, Self::Trimmed];
+
     /// For metrics.
     pub(super) fn as_str(self) -> &'static str {
         match self {

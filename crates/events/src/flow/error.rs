@@ -18,6 +18,10 @@ pub enum Category {
 }
 
 impl Category {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Deserialization, Self::SchemaValidation, Self::Processing, Self::Timeout, Self::Dependency];
+
     /// The name used in headers, metrics and tables.
     pub fn as_str(self) -> &'static str {
         match self {

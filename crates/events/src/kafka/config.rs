@@ -132,7 +132,7 @@ pub struct ProducerConfig {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Kafka consumer")]
 pub struct ConsumerConfig {
-    /// The consumer group; each service has its own unless set
+    /// The group of healthcore-publisher, ai-response-processor unless set; every other service has its own whatever this says
     #[arg(long, env = "KAFKA_GROUP_ID", value_parser = group_id)]
     pub kafka_group_id: Option<String>,
     /// Where a group without a committed offset begins

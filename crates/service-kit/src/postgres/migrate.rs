@@ -91,12 +91,37 @@ pub async fn create_schema(pool: &PgPool, schema: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Applies what is missing, one process at a time. Creates the schema first. Says every 5 s what it waits for.
+/// A migration that meets writers which lock its tables in another order is the one that gives way, as a rule. So many tries are a
+/// minute, and one transaction at a time of a busy program leaves room within a few.
+const DEADLOCKS: u32 = 20;
+
+/// Applies what is missing, one process at a time. Creates the schema first. Says every 5 s what it waits for. A deadlock with those
+/// who write meanwhile is tried again.
 ///
 /// # Errors
 /// A migration fails, one that is applied differs from the one in this binary, or what it waits for is a session that does nothing for
 /// 30 s.
 pub async fn migrate(pool: &PgPool, schema: &str, migrator: &'static Migrator, table: &str) -> anyhow::Result<()> {
+    for _ in 1..DEADLOCKS {
+        match migrate_once(pool, schema, migrator, table).await {
+            Err(error) if is_deadlock(&error) => {
+                tracing::warn!(error = chain(&error), "others write meanwhile; the migration is tried again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+    migrate_once(pool, schema, migrator, table).await
+}
+
+fn is_deadlock(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<sqlx::Error>())
+        .any(|error| matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("40P01")))
+}
+
+async fn migrate_once(pool: &PgPool, schema: &str, migrator: &'static Migrator, table: &str) -> anyhow::Result<()> {
     create_schema(pool, schema).await?;
     let mut own = Migrator::with_migrations(migrator.iter().cloned().collect());
     own.set_ignore_missing(true);

@@ -20,7 +20,7 @@ use service_kit::{
     postgres,
 };
 use sqlx::PgPool;
-use test_kit::postgres::TestDatabase;
+use test_kit::{postgres::TestDatabase, wait::wait_until};
 use tower::ServiceExt;
 
 struct Service {
@@ -46,9 +46,9 @@ impl Service {
             let calls = calls.clone();
             move || calls.fetch_add(1, Ordering::SeqCst) + 1
         };
-        let (created, refused, failing, slow, lost) =
-            (count.clone(), count.clone(), count.clone(), count.clone(), count);
-        let mark = pool.clone();
+        let (created, refused, failing, away, slow, lost) =
+            (count.clone(), count.clone(), count.clone(), count.clone(), count.clone(), count);
+        let (mark, keys) = (pool.clone(), pool.clone());
         let routes = Router::new()
             .route(
                 "/created",
@@ -61,6 +61,16 @@ impl Service {
             .route(
                 "/failing",
                 post(move || async move { if failing() == 1 { Err(Problem::internal()) } else { Ok("better") } }),
+            )
+            .route(
+                "/away",
+                post(move || async move {
+                    if away() > 1 {
+                        return Ok("better");
+                    }
+                    sqlx::raw_sql("ALTER TABLE idempotency_keys RENAME TO away").execute(&keys).await?;
+                    Err(Problem::internal())
+                }),
             )
             .route(
                 "/slow",
@@ -117,6 +127,20 @@ impl Service {
 
 fn replayed(response: &Response<()>) -> bool {
     response.headers().contains_key("idempotency-replayed")
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_freed_while_the_database_is_away_is_free_soon_after() {
+    let service = Service::start().await;
+    // Its handler takes the table away.
+    let (first, _) = service.post("/away", Some("k"), "x").await;
+    assert_eq!(first.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    sqlx::raw_sql("ALTER TABLE kit.away RENAME TO idempotency_keys").execute(&service.pool).await.unwrap();
+    wait_until("asking again does the work", Duration::from_secs(20), || async {
+        service.post("/away", Some("k"), "x").await.0.status() == StatusCode::OK
+    })
+    .await;
+    assert_eq!(service.calls(), 2);
 }
 
 #[tokio::test]

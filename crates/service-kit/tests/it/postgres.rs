@@ -1,5 +1,7 @@
 //! Schema, pool and migrations.
 
+use std::time::Duration;
+
 use axum::{Router, body::Body, http::Request, routing::get};
 use service_kit::{
     config::{ConnectionConfig, DatabaseConfig, HttpConfig},
@@ -14,6 +16,7 @@ use tower::ServiceExt;
 const SETS: &[Migrations] = &[idempotency::MIGRATIONS];
 static BROKEN: Migrator = sqlx::migrate!("tests/it/broken");
 static INTERRUPTED: Migrator = sqlx::migrate!("tests/it/interrupted");
+static CROSSED: Migrator = sqlx::migrate!("tests/it/crossed");
 
 fn config(database: &TestDatabase, auto_migrate: bool) -> DatabaseConfig {
     DatabaseConfig { url: Some(database.url().into()), max_connections: 4, auto_migrate }
@@ -80,6 +83,29 @@ async fn a_start_outlives_a_database_that_goes_away_while_it_migrates() {
     let sets = &[Migrations { migrator: &INTERRUPTED, table: "_migrations" }];
     let pool = postgres::prepare(&config, "voice", sets, "voice-ingest").await.unwrap();
     assert_eq!(text(&pool, "SELECT last_value::text FROM public.attempts").await, "2");
+}
+
+#[tokio::test]
+async fn a_migration_that_meets_a_writer_with_another_order_is_tried_again() {
+    let database = TestDatabase::create().await;
+    let config = config(&database, true);
+    let pool = postgres::connect(&config, "voice").await.unwrap();
+    pool.execute("CREATE TABLE public.one (); CREATE TABLE public.two ()").await.unwrap();
+    let mut writer = pool.acquire().await.unwrap();
+    writer.execute("SET deadlock_timeout = '20s'; BEGIN; LOCK TABLE public.two").await.unwrap();
+    let starts = tokio::spawn(async move {
+        let sets = &[Migrations { migrator: &CROSSED, table: "_migrations" }];
+        postgres::prepare(&config, "voice", sets, "voice-ingest").await.map(drop)
+    });
+    let has_one = "SELECT count(*) FROM pg_locks WHERE relation = 'public.one'::regclass AND granted";
+    wait_until("the migration has its first table", Duration::from_secs(20), || async {
+        sqlx::query_scalar::<_, i64>(has_one).fetch_one(&pool).await.unwrap() == 1
+    })
+    .await;
+    // Now each has what the other wants, and the migration is the one that gives way.
+    writer.execute("LOCK TABLE public.one").await.unwrap();
+    writer.execute("COMMIT").await.unwrap();
+    starts.await.unwrap().unwrap();
 }
 
 #[tokio::test]

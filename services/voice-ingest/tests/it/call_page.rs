@@ -121,6 +121,36 @@ async fn tell(voice: &Voice, cause: Option<EventId>, at_s: i64, told: &Told) {
 }
 
 #[tokio::test]
+async fn of_what_happened_in_one_millisecond_the_more_final_is_shown() {
+    let voice = Voice::start().await;
+    voice.say("call", BOOKING).await.extractions();
+    let cause = Some(event_id(&voice.wait_for_status("call", "published").await));
+    let handled = async |voice: &Voice| -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM voice.inbox").fetch_one(voice.database.pool()).await.unwrap()
+    };
+    let (mut at_s, mut told_so_far) = (0, 0);
+    // In whatever order they come.
+    for of_one_moment in [
+        [Told::Booked, Told::Cancelled("staff")],
+        [Told::Cancelled("staff"), Told::Booked],
+        [Told::Completed, Told::Cancelled("staff")],
+        [Told::Cancelled("staff"), Told::Completed],
+    ] {
+        at_s += 10;
+        tell(&voice, cause, at_s, &Told::Held("unknown_patient")).await;
+        voice.wait_for_status("call", "held").await;
+        told_so_far += 1;
+        for told in &of_one_moment {
+            tell(&voice, cause, at_s + 1, told).await;
+            // Each is applied before the next comes: their topics have no order among them.
+            told_so_far += 1;
+            wait_until("it is handled", LONG, || async { handled(&voice).await == told_so_far }).await;
+        }
+        assert_eq!(voice.shown("call").await[0]["status"], "cancelled");
+    }
+}
+
+#[tokio::test]
 async fn a_page_says_what_a_booking_is_now_and_why() {
     let voice = Voice::start().await;
     voice.say("call", BOOKING).await.extractions();

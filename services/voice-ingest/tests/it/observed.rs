@@ -53,6 +53,31 @@ async fn after_some_traffic_every_promised_metric_is_there_and_says_what_it_mean
 }
 
 #[tokio::test]
+async fn what_an_alert_needs_is_at_0_before_the_first_of_its_kind() {
+    let voice = Voice::start().await;
+    let value = async |series: &str| {
+        let metrics = voice.get("/metrics").await.body;
+        metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse::<f64>().ok())
+    };
+    let handlers = ["", "extract", "note-booking", "note-new-patient"];
+    for handler in handlers {
+        let series = format!("dead_letters_total{{handler=\"{handler}\",category=\"schema_validation\"}}");
+        wait_until(&format!("{series} is 0"), LONG, || async { value(&series).await == Some(0.0) }).await;
+    }
+    for reason in ["shorter", "replaced", "retention"] {
+        let series = format!(
+            "kafka_consumer_log_resets_total{{group=\"voice-ingest\",topic=\"healthcore.appointment.booked\",reason=\"{reason}\"}}"
+        );
+        wait_until(&format!("{series} is 0"), LONG, || async { value(&series).await == Some(0.0) }).await;
+    }
+    let rejected = r#"PATIENT_CREATION: {"name": "Ada Byron", "date_of_birth": "13/13/1985"}"#;
+    voice.say("call-1", rejected).await.extractions();
+    voice.say("call-1", rejected).await.extractions();
+    let series = "dead_letters_total{handler=\"extract\",category=\"schema_validation\"}";
+    assert_eq!(value(series).await, Some(1.0), "what is repeated is no letter");
+}
+
+#[tokio::test]
 async fn readiness_says_what_each_part_is_doing() {
     let voice = Voice::start().await;
     // What is logged right after a query is not lost.

@@ -55,7 +55,7 @@ meant to have.
 
 ## Topics
 
-| topic | record key | partitions | kept | created by |
+| topic | record key | partitions | kept | owner |
 |---|---|---|---|---|
 ";
 

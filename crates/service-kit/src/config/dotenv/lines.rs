@@ -46,7 +46,7 @@ type Refused = (Option<String>, String);
 
 /// The name, the value, and how many bytes of `rest` they take.
 fn entry(line: &str, rest: &str) -> Result<(String, Vec<Part>, usize), Refused> {
-    let (name, at) = declared(line).map_err(|problem| (None, problem))?;
+    let (name, at) = declared(line).map_err(|problem| (meant(line), problem))?;
     match value(&rest[at..]) {
         Ok((value, length)) => Ok((name, value, at + length)),
         Err(problem) => {
@@ -73,6 +73,14 @@ fn declared(line: &str) -> Result<(String, usize), String> {
         return Err("what stands before the `=` is not a variable's name".into());
     }
     Ok((name.to_owned(), line.len() - sign.len() + 1))
+}
+
+/// The variable that a line without a sign seems to be about: its first word.
+fn meant(line: &str) -> Option<String> {
+    let body = line.trim_start().trim_start_matches("- ").trim_start();
+    let body = body.strip_prefix("export").filter(|after| after.starts_with([' ', '\t'])).map_or(body, str::trim_start);
+    let name = &body[..body.find(|c| !is_name(c)).unwrap_or(body.len())];
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn is_name(c: char) -> bool {

@@ -21,6 +21,7 @@ use events::contract::no_id::is_no_id;
 use futures::FutureExt;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 pub use self::store::{Claim, MIGRATIONS};
@@ -33,6 +34,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What a handler may take when nobody waits for it any more. Shorter than the claim, so that two never work on one key.
 const HANDLER_LIMIT: Duration = Duration::from_secs(60);
+/// Between two tries to free a key.
+const FREE_AGAIN: Duration = Duration::from_millis(500);
 /// Larger answers are not kept; the answer to a POST is one object.
 const LARGEST_ANSWER: u64 = 1 << 20;
 /// Rows go after a day, so looking every 10 minutes is often enough.
@@ -139,13 +142,13 @@ async fn carry_out(pool: PgPool, claim: Claim, request: Request, next: Next) -> 
     let response = match ran {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
-            told("free", store::free(&pool, &claim).await);
+            free(pool, claim).await;
             std::panic::resume_unwind(panic);
         }
         Err(_) => Problem::unavailable("The answer took too long and was given up. Try again.").into_response(),
     };
     if !is_final(response.status()) {
-        told("free", store::free(&pool, &claim).await);
+        free(pool, claim).await;
         return response;
     }
     if response.body().size_hint().exact().is_none_or(|size| size > LARGEST_ANSWER) {
@@ -164,6 +167,22 @@ async fn carry_out(pool: PgPool, claim: Claim, request: Request, next: Next) -> 
     };
     told("keep the answer of", store::keep(&pool, &claim, &answer).await);
     Response::from_parts(parts, Body::from(body))
+}
+
+/// Frees the key, so that asking again does the work. Where the database is away, which is why the work failed as a rule, it is freed
+/// once that is back: the caller is told to ask again in a few seconds, and held off it would be for as long as a claim lasts.
+async fn free(pool: PgPool, claim: Claim) {
+    let Err(error) = store::free(&pool, &claim).await else { return };
+    tracing::warn!(error = %error, "an idempotency key cannot be freed for now");
+    tokio::spawn(async move {
+        let deadline = Instant::now() + HANDLER_LIMIT;
+        while Instant::now() < deadline {
+            tokio::time::sleep(FREE_AGAIN).await;
+            if store::free(&pool, &claim).await.is_ok() {
+                return;
+            }
+        }
+    });
 }
 
 /// The caller gets its answer all the same; only asking again with this key is affected.
