@@ -29,11 +29,13 @@ running_pid() {
 
 # part_runs <part>: well or not, by this checkout.
 part_runs() {
-  if [ "$(mode)" = docker ]; then
-    [ -n "$(compose ps -q "$1" 2>/dev/null)" ]
-  else
-    [ -n "$(running_pid "$1")" ]
-  fi
+  if [ "$(mode)" = docker ]; then compose_runs "$1"; else [ -n "$(running_pid "$1")" ]; fi
+}
+
+native_runs() {
+  local part
+  for part in $ALL_PARTS; do [ -z "$(running_pid "$part")" ] || return 0; done
+  return 1
 }
 
 # part_up: healthy, and by this checkout.
@@ -48,7 +50,8 @@ part_up() {
 # part_moved <part>: it is to have another port than the one that it has.
 part_moved() {
   case "$1" in
-    kafka) port_moved kafka || port_moved kafka-controller ;;
+    # In a container the controller has a fixed port.
+    kafka) port_moved kafka || { [ "$(mode)" != docker ] && port_moved kafka-controller; } ;;
     mail) port_moved mail || port_moved mail-web ;;
     *) port_moved "$1" ;;
   esac
@@ -73,6 +76,7 @@ parts_up() {
   shift
   make_stack_folders
   tell_unknown_settings
+  join_compose
   for part in "$@"; do
     if users_own "$part"; then
       local name
@@ -107,11 +111,9 @@ start_missing() {
     if docker_works; then chosen=docker; else chosen=native; fi
   fi
   if [ "$chosen" = docker ]; then
-    printf 'docker\n' >"$STACK_DIR/mode"
     docker_start "$@" && return 0
-    rm -f "$STACK_DIR/mode"
-    [ "$forced" != docker ] || fail 'docker pull' "$LOG_DIR/docker.log" 'check the way to the registry, or use STACK_MODE=native'
-    say_part docker "images cannot be had ($(tail -n 1 "$LOG_DIR/docker.log")); going on without Docker"
+    [ "$forced" != docker ] || fail "$DOCKER_STEP" "$LOG_DIR/docker.log" 'mend what the lines above say, or use STACK_MODE=native'
+    say_part docker "$DOCKER_STEP: $(tail -n 1 "$LOG_DIR/docker.log"); going on without Docker"
   fi
   printf 'native\n' >"$STACK_DIR/mode"
   native_start "$@"
@@ -170,7 +172,7 @@ parts_down() {
 # parts_delete <part...>: data, not downloads.
 parts_delete() {
   local part
-  if [ "$(mode)" = docker ]; then docker_delete "$@"; fi
+  if [ -s "$STACK_DIR/compose-project" ]; then docker_delete "$@"; fi
   for part in "$@"; do
     "${part}_delete"
     rm -f "$PORT_DIR/$part" "$WANTED_DIR/$part"

@@ -10,8 +10,9 @@ LOG_DIR=$STACK_DIR/logs
 PORT_DIR=$STACK_DIR/ports
 # The ports that were asked for, which are not always those that were free.
 WANTED_DIR=$STACK_DIR/wanted
-# Not in .stack/, which `stack reset` deletes; the composed services read it.
-TOKENS_FILE=$ROOT/.api-tokens
+# The one that docker-compose.yml gives to the services. Not in .stack/, which `stack reset` deletes.
+TOKENS_FILE=${API_TOKENS_FILE:-$ROOT/.api-tokens}
+case "$TOKENS_FILE" in /*) ;; *) TOKENS_FILE=$ROOT/$TOKENS_FILE ;; esac
 # Tells this checkout's containers and folders from those of another checkout.
 CHECKOUT_ID=$(printf '%s' "$ROOT" | cksum | cut -d ' ' -f 1)
 

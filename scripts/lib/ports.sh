@@ -1,6 +1,16 @@
 # shellcheck shell=bash
 # Loopback ports: the preferred one, or a free one where something else has it, remembered per checkout.
 
+# The ports that .env names, where a plain `docker compose` reads them too. The environment wins.
+read_asked_ports() {
+  local name value
+  while read -r name value; do
+    [ -n "${!name:-}" ] || export "$name=$value"
+  done < <(sed -n "s/^[[:space:]]*\(export[[:space:]][[:space:]]*\)\{0,1\}\(STACK_[A-Z_]*_PORT\)[[:space:]]*=[[:space:]]*[\"']\{0,1\}\([0-9][0-9]*\).*/\2 \3/p" \
+    "$ROOT/.env" 2>/dev/null)
+}
+read_asked_ports
+
 # Only loopback is ever asked, so a closed port answers at once.
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -53,12 +63,13 @@ port_reserved() {
 
 shout() { printf '%s' "$1" | tr 'a-z-' 'A-Z_'; }
 
-# http_status <port> <path>: the status code, or nothing. Needs no curl.
+# http_status <port> <path> [header]: the status code, or nothing. Needs no curl.
 http_status() {
-  local code=
+  local code='' header=${3:-}
+  [ -z "$header" ] || header=$header$'\r\n'
   {
     exec 3<>"/dev/tcp/127.0.0.1/$1" || return 0
-    printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' "$2" >&3
+    printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n%s\r\n' "$2" "$header" >&3
     read -r -t 3 -u 3 _ code _ || true
     exec 3>&-
   } 2>/dev/null
