@@ -109,6 +109,9 @@ impl Intake {
             }),
             None => Scanner::new(),
         };
+        if last && !state.unfinished {
+            scanner.expect_whole();
+        }
         let mut found = Vec::new();
         scanner.push(piece, &mut |one| found.push(one));
         if last {

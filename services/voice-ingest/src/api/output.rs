@@ -5,8 +5,8 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
 };
-use encoding_rs::{Encoding, UTF_8};
-use events::contract::alien::alien;
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use events::contract::alien::{Order, alien, utf16};
 use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiJson, ApiPath, ApiQuery, Problem, auth::Identity, idempotency::Claim};
 
@@ -83,19 +83,39 @@ async fn text(request: Request, last: bool) -> Result<Vec<u8>, Problem> {
     }
     if encoding == UTF_8 {
         return match not_utf8_from(&bytes, last) {
-            None => Ok(bytes.into()),
+            None => match utf16(&bytes) {
+                // Its NULs are UTF-8, and no marker is found between them.
+                Some(_) => Err(Problem::bad_request(
+                    "The body is UTF-16; send text in UTF-8, or declare `Content-Type: text/plain; charset=utf-16`.",
+                )),
+                None => Ok(bytes.into()),
+            },
             Some(at) => Err(Problem::bad_request(match alien(&bytes) {
                 Some(what) => format!("The body {what}; send text in UTF-8 as it is."),
                 None => format!("The body is not UTF-8 from byte {at} on; send text in UTF-8."),
             })),
         };
     }
-    match encoding.decode_without_bom_handling_and_without_replacement(&bytes) {
+    let (encoding, bytes) = without_mark(encoding, &bytes);
+    match encoding.decode_without_bom_handling_and_without_replacement(bytes) {
         Some(text) => Ok(text.into_owned().into_bytes()),
         None => Err(Problem::bad_request(format!(
             "The body is not {}, which its Content-Type declares; send UTF-8, or cut the text between characters.",
             encoding.name()
         ))),
+    }
+}
+
+/// The text without a byte order mark, and the encoding that this one tells of. UTF-16 without one has the order in which it can be
+/// read: `utf-16` names none.
+fn without_mark<'t>(declared: &'static Encoding, bytes: &'t [u8]) -> (&'static Encoding, &'t [u8]) {
+    match (Encoding::for_bom(bytes), utf16(bytes)) {
+        (Some((marked, length)), _) => (marked, &bytes[length..]),
+        (None, Some(order)) if declared == UTF_16LE || declared == UTF_16BE => match order {
+            Order::BigEndian => (UTF_16BE, bytes),
+            Order::LittleEndian => (UTF_16LE, bytes),
+        },
+        _ => (declared, bytes),
     }
 }
 
@@ -137,6 +157,20 @@ fn plain_text(headers: &HeaderMap) -> Result<Option<&'static Encoding>, Problem>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn utf_16_is_read_in_the_order_that_it_has() {
+        let text = "PATIENT_CREATION: {\"name\": \"Zo\u{eb} \u{738b}\"}";
+        let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>();
+        let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        let marked = format!("\u{feff}{text}");
+        for bytes in [big(text), big(&marked), little(text), little(&marked)] {
+            let declared = Encoding::for_label(b"utf-16").unwrap();
+            let (encoding, rest) = without_mark(declared, &bytes);
+            let read = encoding.decode_without_bom_handling_and_without_replacement(rest);
+            assert_eq!(read.as_deref(), Some(text), "{encoding:?} {bytes:x?}");
+        }
+    }
 
     #[test]
     fn a_piece_may_be_cut_inside_a_character_and_is_utf8_otherwise() {

@@ -17,7 +17,10 @@ impl From<Broken> for Rejection {
             BrokenReason::Malformed => "correct the JSON text",
             BrokenReason::Unfinished => "complete the object from the call's recording",
             BrokenReason::TooLarge | BrokenReason::TooDeep => "keep only the fields of this kind",
-            BrokenReason::Thought => "add it if the caller said so",
+            BrokenReason::Thought | BrokenReason::Foreign => "add it if the caller said so",
+            BrokenReason::Unclear => {
+                "write each object directly behind a marker of its own, as in PATIENT_CREATION: {...}"
+            }
         };
         Self::whole(RejectionCategory::Deserialization, broken.reason.explanation(), remedy)
     }

@@ -9,6 +9,8 @@ async fn a_marker_that_is_nearly_right_is_read_and_what_was_changed_is_told() {
     let voice = Voice::without_kafka().await;
     for (call, text, repaired) in [
         ("escaped-word", r#"All set. PATIENT\_CREATION: {"name": "Ada Byron"} bye"#, Value::Null),
+        ("emoji", "\u{2705} **PATIENT_CREATION** \u{1f447}\n```json\n{\"name\": \"Ada Byron\"}\n```", Value::Null),
+        ("hyphen", "PATIENT\u{2011}CREATION event: {\"name\": \"Ada Byron\"}", Value::Null),
         ("quoted-key", r#"{"PATIENT_CREATION": {"name": "Ada Byron"}}"#, Value::Null),
         ("python", "PATIENT_CREATION: {'name': 'Ada Byron', 'email': None}", json!(["quotes", "word"])),
         ("tool-call", r#"{"name": "patient_creation", "arguments": "{\"name\": \"Ada Byron\"}"}"#, json!(["escaped"])),
@@ -29,9 +31,14 @@ async fn a_thought_makes_no_fact_and_prose_stays_prose() {
         ("thought", thought),
         ("prose", "Now I do the PATIENT_CREATION step."),
         ("longer", r#"PATIENT_CREATION_LOG: {"name": "No"}"#),
+        ("attributes", r#"<thinking depth="2">PATIENT_CREATION: {"name": "Draft Person"}</thinking>"#),
+        ("not-opened", r#"PATIENT_CREATION: {"name": "Draft Person"}</think>May I have your name?"#),
     ] {
         assert_eq!(voice.say(call, text).await.extractions(), [Value::Null; 0], "{call}");
     }
+    let alone = "[PATIENT_CREATION] Ada Byron, 212-555-0101";
+    let [taken] = <[Value; 1]>::try_from(voice.say("alone", alone).await.extractions()).unwrap();
+    assert_eq!(taken["status"], "rejected");
     let unclosed = r#"<think>PATIENT_CREATION: {"name": "Draft Person"}"#;
     let [taken] = <[Value; 1]>::try_from(voice.say("unclosed", unclosed).await.extractions()).unwrap();
     assert_eq!(taken["status"], "rejected");

@@ -118,16 +118,42 @@ async fn a_piece_may_end_inside_a_character_and_the_last_may_be_empty() {
 }
 
 #[tokio::test]
+async fn only_a_whole_text_tells_that_its_beginning_was_a_thought() {
+    let voice = Voice::without_kafka().await;
+    let text =
+        "Perhaps PATIENT_CREATION: {\"name\": \"Ada Draft\"}?\n</think>\n\nPATIENT_CREATION: {\"name\": \"Ada Byron\"}";
+    voice.say("whole", text).await.extractions();
+    let shown = voice.shown("whole").await;
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert_eq!(shown[0]["data"]["name"], "Ada Byron");
+
+    let (thought, said) = text.split_at(text.find("</think>").unwrap());
+    assert_eq!(voice.say_piece("pieces", thought, false).await.extractions()[0]["status"], "accepted");
+    assert_eq!(voice.say_piece("pieces", said, true).await.extractions()[0]["status"], "accepted");
+    assert_eq!(voice.shown("pieces").await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_declared_charset_is_read_or_refused() {
     let voice = Voice::without_kafka().await;
     let text = "PATIENT_CREATION: {\"name\": \"Zo\u{eb} U16\"}";
     let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let latin1: Vec<u8> = text.chars().map(|character| character as u8).collect();
-    for (call, charset, body) in [("utf-16le", "utf-16le", utf16), ("latin1", "\"ISO-8859-1\"", latin1)] {
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let marked = [b"\xfe\xff", &big[..]].concat();
+    for (call, charset, body) in [
+        ("utf-16le", "utf-16le", utf16.clone()),
+        ("utf-16-big", "utf-16", big),
+        ("utf-16-marked", "utf-16", marked),
+        ("latin1", "\"ISO-8859-1\"", latin1),
+    ] {
         let content_type = format!("text/plain; charset={charset}");
         voice.post(&format!("/api/v1/calls/{call}/output"), &content_type, body).await.extractions();
         assert_eq!(voice.shown(call).await[0]["data"]["name"], "Zo\u{eb} U16", "{call}");
     }
+    let refused = voice.post("/api/v1/calls/unknown/output", "text/plain", utf16).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    assert!(refused.body.contains("UTF-16"), "{}", refused.body);
     let refused = voice.post("/api/v1/calls/unknown/output", "text/plain; charset=klingon", text).await;
     assert_eq!(refused.status, 415, "{}", refused.body);
     for other in ["application/x-www-form-urlencoded", "application/xml"] {

@@ -20,10 +20,11 @@ struct Wrong {
     data: Value,
 }
 
-fn all() -> [Wrong; 3] {
+fn all() -> [Wrong; 4] {
     let invalid = r#"PATIENT_CREATION: {"name": "Ada Byron", "date_of_birth": "02/30/1985"}"#;
     let broken = r#"BOOKING_CONFIRMATION: {"dentist": "Dr. Smith", "date": }"#;
     let open = r#"PATIENT_CREATION: {"name": "Ada Byr"#;
+    let unclear = r#"PATIENT_CREATION: not before she says so {"name": "Ada Byron"}"#;
     [
         Wrong {
             call: "invalid",
@@ -54,6 +55,16 @@ fn all() -> [Wrong; 3] {
             event_type: "ai_response.patient_creation",
             field: "$",
             data: json!(open),
+        },
+        Wrong {
+            call: "unclear",
+            marker: unclear,
+            category: "deserialization",
+            code: "unclear",
+            message: "what stands around the marker does not say that the JSON object near it is meant",
+            event_type: "ai_response.patient_creation",
+            field: "$",
+            data: json!(unclear),
         },
     ]
 }
@@ -112,4 +123,22 @@ async fn what_is_right_beside_something_rejected_is_accepted() {
         taken.iter().map(|one| (one["kind"].as_str().unwrap(), one["status"].as_str().unwrap())).collect();
     let (patient, booking) = ("PATIENT_CREATION", "BOOKING_CONFIRMATION");
     assert_eq!(seen, [(patient, "rejected"), (patient, "accepted"), (booking, "rejected")]);
+}
+
+#[tokio::test]
+async fn an_object_behind_the_markers_own_that_is_none_of_it_makes_no_fact() {
+    let voice = Voice::without_kafka().await;
+    let own = r#"PATIENT_CREATION: {"name": "Ada Byron"}"#;
+    for (call, more, status) in [
+        ("tool", r#"{"name": "send_sms", "arguments": {"to": "212-555-0101"}}"#, None),
+        ("other", r#"{"name": "Dr. Smith", "role": "dentist"}"#, Some("rejected")),
+        ("second", r#"{"name": "Grace Hopper"}"#, Some("accepted")),
+    ] {
+        let taken = voice.say(call, &format!("{own}\n{more}")).await.extractions();
+        assert_eq!(taken[0]["status"], "accepted", "{call}");
+        assert_eq!(taken.get(1).map(|one| one["status"].as_str().unwrap()), status, "{call}");
+    }
+    let around = r#"{"type": "PATIENT_CREATION", "name": "Ada Byron", "emergency_contact": {"name": "Anna Byron"}}"#;
+    voice.say("around", around).await.extractions();
+    assert_eq!(voice.shown("around").await[0]["data"], json!({ "name": "Ada Byron" }));
 }

@@ -74,6 +74,10 @@ pub enum BrokenReason {
     TooDeep,
     /// It was only thought.
     Thought,
+    /// Words that do not belong to it stand between the marker and its object.
+    Unclear,
+    /// An object behind the marker's own has fields of something else.
+    Foreign,
 }
 
 impl BrokenReason {
@@ -86,6 +90,8 @@ impl BrokenReason {
             Self::TooLarge => "too_large",
             Self::TooDeep => "too_deep",
             Self::Thought => "thought",
+            Self::Unclear => "unclear",
+            Self::Foreign => "foreign",
         }
     }
 
@@ -98,6 +104,8 @@ impl BrokenReason {
             Self::TooLarge => "the JSON object after the marker is larger than 64 KiB",
             Self::TooDeep => "the JSON object after the marker is nested deeper than 64 levels",
             Self::Thought => "the marker stands in a thought of the model that does not end",
+            Self::Unclear => "what stands around the marker does not say that the JSON object near it is meant",
+            Self::Foreign => "the JSON object behind the marker's own has fields of something else",
         }
     }
 }

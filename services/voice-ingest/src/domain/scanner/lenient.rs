@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::{
     found::Repair,
-    link::{self, Link},
+    glyph::character,
+    link::{self, Link, Trust},
     object::{DEPTH_MAX, ObjectReader, Seen},
     reading::Reading,
-    word::{self, Setting},
+    setting::Setting,
+    word,
 };
 
 /// The largest object that is repaired, in bytes.
@@ -26,13 +28,16 @@ pub(super) struct Read {
     pub(super) repairs: Vec<Repair>,
 }
 
-/// Reads the object whose brace the text begins with. `Not` where it has no meaning or more than one.
-pub(super) fn read(text: &[u8], over: bool) -> Reading<Read> {
+/// Reads the object whose brace the text begins with. `Not` where it has no meaning or more than one. The word at `own` is no
+/// marker of something else.
+pub(super) fn read(text: &[u8], own: Option<usize>, over: bool) -> Reading<Read> {
     let is_whole = text.len() <= LENIENT_MAX;
     let (text, over) = (&text[..text.len().min(LENIENT_MAX)], over && is_whole);
     let read = match text[1..].trim_ascii_start().first() {
         Some(b'\\') => escaped(text),
-        Some(_) => Rewriter { text, at: 0, out: String::new(), open: Vec::new(), repairs: Vec::new() }.rewrite(over),
+        Some(_) => {
+            Rewriter { text, own, at: 0, out: String::new(), open: Vec::new(), repairs: Vec::new() }.rewrite(over)
+        }
         None => Reading::More,
     };
     match read {
@@ -41,42 +46,109 @@ pub(super) fn read(text: &[u8], over: bool) -> Reading<Read> {
     }
 }
 
-/// JSON in a string of JSON: one level of escapes is taken away. A quote that is not escaped ends the string around it.
+/// JSON in a string of JSON, also in one of one: the escapes are taken away. A quote that has none ends the string around it.
 fn escaped(text: &[u8]) -> Reading<Read> {
-    let (mut reader, mut plain, mut at) = (ObjectReader::opened(), vec![b'{'], 1);
-    while at < text.len() {
-        let byte = match (text[at], text.get(at + 1)) {
-            (b'\\', None) => return Reading::More,
-            (b'\\', Some(escape)) => {
-                at += 1;
-                match escape {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'"' | b'\\' | b'/' => *escape,
-                    _ => return Reading::Not,
+    let (mut reader, mut plain) = (ObjectReader::opened(), vec![b'{']);
+    let mut levels = [Level::default(); LEVELS_MAX];
+    let levels = match levels_of(text) {
+        Reading::Is(deep) => &mut levels[..deep],
+        Reading::Not => return Reading::Not,
+        Reading::More => return Reading::More,
+    };
+    for (at, &byte) in text.iter().enumerate().skip(1) {
+        let mut bytes = vec![byte];
+        for level in levels.iter_mut() {
+            let Some(less) = level.unescaped(&bytes) else { return Reading::Not };
+            bytes = less;
+        }
+        for byte in bytes {
+            plain.push(byte);
+            match reader.step(byte) {
+                Seen::More => {}
+                Seen::Closed => {
+                    return String::from_utf8(plain).map_or(Reading::Not, |json| {
+                        Reading::Is(Read { len: at + 1, json, repairs: vec![Repair::Escaped] })
+                    });
                 }
+                Seen::Malformed | Seen::TooDeep => return Reading::Not,
             }
-            (b'"', _) => return Reading::Not,
-            (byte, _) => byte,
-        };
-        at += 1;
-        plain.push(byte);
-        match reader.step(byte) {
-            Seen::More => {}
-            Seen::Closed => {
-                let json = String::from_utf8(plain).ok();
-                return json
-                    .map_or(Reading::Not, |json| Reading::Is(Read { len: at, json, repairs: vec![Repair::Escaped] }));
-            }
-            Seen::Malformed | Seen::TooDeep => return Reading::Not,
         }
     }
     Reading::More
 }
 
+/// So often JSON may be in JSON.
+const LEVELS_MAX: usize = 3;
+
+/// How often it is, by the backslashes before the first quote.
+fn levels_of(text: &[u8]) -> Reading<usize> {
+    let mut count = 0;
+    for (at, byte) in text.iter().enumerate().skip(1) {
+        match byte {
+            b'\\' => count += 1,
+            b'u' if count > 0 && text[at..].starts_with(b"u0022") => break,
+            b'n' | b'r' | b't' if count > 0 => count = 0,
+            b' ' | b'\n' | b'\r' | b'\t' => {}
+            b'"' => break,
+            b'u' if b"u0022".starts_with(&text[at..]) => return Reading::More,
+            _ => return Reading::Not,
+        }
+        if at + 1 == text.len() {
+            return Reading::More;
+        }
+    }
+    match count {
+        0 if text.len() < 2 => Reading::More,
+        1 => Reading::Is(1),
+        2 | 3 => Reading::Is(2),
+        4..=7 => Reading::Is(3),
+        _ => Reading::Not,
+    }
+}
+
+/// One level of escapes.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    is_escaped: bool,
+    /// Of `\u0022`: digits that are still to come, and what they are so far.
+    digits: u8,
+    code: u32,
+}
+
+impl Level {
+    fn unescaped(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(bytes.len());
+        for &byte in bytes {
+            if self.digits > 0 {
+                self.code = self.code << 4 | char::from(byte).to_digit(16)?;
+                self.digits -= 1;
+                match (self.digits, u8::try_from(self.code)) {
+                    (0, Ok(ascii @ 0..0x80)) => out.push(ascii),
+                    // It means the same one level further in.
+                    (0, _) => out.extend_from_slice(format!("\\u{:04x}", self.code).as_bytes()),
+                    _ => {}
+                }
+                continue;
+            }
+            match (std::mem::take(&mut self.is_escaped), byte) {
+                (false, b'\\') => self.is_escaped = true,
+                (false, b'"') => return None,
+                (false, _) => out.push(byte),
+                (true, b'n') => out.push(b'\n'),
+                (true, b'r') => out.push(b'\r'),
+                (true, b't') => out.push(b'\t'),
+                (true, b'"' | b'\\' | b'/') => out.push(byte),
+                (true, b'u') => (self.digits, self.code) = (4, 0),
+                (true, _) => return None,
+            }
+        }
+        Some(out)
+    }
+}
+
 struct Rewriter<'t> {
     text: &'t [u8],
+    own: Option<usize>,
     at: usize,
     /// JSON5.
     out: String,
@@ -284,14 +356,15 @@ impl Rewriter<'_> {
 
     /// Whether a marker's name begins here.
     fn is_marker(&self) -> Reading<()> {
-        if self.at.checked_sub(1).is_some_and(|before| self.text[before].is_ascii_alphanumeric()) {
+        let is_inside = self.at.checked_sub(1).is_some_and(|before| self.text[before].is_ascii_alphanumeric());
+        if is_inside || self.own == Some(self.at) {
             return Reading::Not;
         }
         let rest = &self.text[self.at..];
         match word::at(rest, false) {
-            Reading::Is(word) if word.is_name => Reading::Is(()),
-            Reading::Is(word) => match link::after(word, Setting::NONE, &rest[word.len..], false) {
-                Reading::Is(Link::Object(_)) => Reading::Is(()),
+            Reading::Is(word) if word.is_name() => Reading::Is(()),
+            Reading::Is(word) => match link::after(word, Setting::default(), &rest[word.len..], false) {
+                Reading::Is(Link::Object { trust: Trust::Full | Trust::Fields, .. }) => Reading::Is(()),
                 Reading::More => Reading::More,
                 _ => Reading::Not,
             },
@@ -359,16 +432,4 @@ impl Rewriter<'_> {
 fn is_digits(token: &str) -> bool {
     let digits = token.strip_prefix('+').unwrap_or(token);
     digits.len() >= 3 && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The first character.
-fn character(text: &[u8]) -> Reading<char> {
-    let few = &text[..text.len().min(4)];
-    let valid = match str::from_utf8(few) {
-        Ok(valid) => valid,
-        Err(error) if error.valid_up_to() > 0 => str::from_utf8(&few[..error.valid_up_to()]).unwrap_or_default(),
-        Err(error) if error.error_len().is_none() && text.len() < 4 => return Reading::More,
-        Err(_) => return Reading::Not,
-    };
-    valid.chars().next().map_or(Reading::More, Reading::Is)
 }

@@ -1,67 +1,167 @@
-//! What stands between a marker's word and its object: separators, Markdown, fences, tags, and the members and words with which
-//! the tool calls of the usual platforms come to their arguments.
+//! What stands between a marker's word and its object: separators, Markdown, fences, tags, signs of any script, and the words
+//! with which models and the tool calls of the usual platforms come to it.
 
 use super::{
-    GAP_MAX,
+    GAP_MAX, fields,
+    glyph::character,
+    member::{self, Members},
     reading::Reading,
-    word::{Setting, Word},
+    setting::{Setting, plain},
+    thought,
+    word::{self, Spelling, Word},
 };
 
 /// How a word goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Link {
     /// An object begins so many bytes behind the word.
-    Object(usize),
+    Object { at: usize, in_list: bool, trust: Trust, is_announced: bool },
+    /// The word says what the object is that it stands in, which begins so many bytes before it.
+    Around(usize),
     /// What was announced is no object; so many bytes behind the word that is certain.
     NoObject(usize),
     /// The text ended before that was certain.
     Unfinished,
 }
 
+/// How much says that the object is the marker's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// It is, whatever it is.
+    Full,
+    /// It is if it has what the marker announces.
+    Fields,
+    /// Words that do not belong to it stand between.
+    Doubt,
+}
+
+/// The most bytes of words and signs that do not belong to a link, from the first of them on.
+pub(super) const WORDS_MAX: usize = 64;
+/// So much behind a word tells whether its fields follow without an object.
+const TOLD_MAX: usize = 96;
+
 /// Words that may lead from a name to its object.
-const LEADS: [&[u8]; 18] = [
-    b"action",
-    b"arg",
-    b"args",
-    b"argument",
-    b"arguments",
-    b"body",
-    b"call",
-    b"data",
-    b"fields",
-    b"function",
-    b"input",
-    b"json",
-    b"object",
-    b"parameter",
-    b"parameters",
-    b"params",
-    b"payload",
-    b"with",
+const LEADS: [&str; 99] = [
+    "action",
+    "an",
+    "and",
+    "appointment",
+    "arg",
+    "args",
+    "argument",
+    "arguments",
+    "as",
+    "attached",
+    "been",
+    "begin",
+    "below",
+    "block",
+    "body",
+    "booking",
+    "call",
+    "caller",
+    "captured",
+    "command",
+    "complete",
+    "completed",
+    "confirmed",
+    "constrain",
+    "content",
+    "created",
+    "data",
+    "detail",
+    "details",
+    "emitted",
+    "emitting",
+    "entry",
+    "event",
+    "field",
+    "fields",
+    "following",
+    "follows",
+    "for",
+    "function",
+    "generated",
+    "has",
+    "have",
+    "here",
+    "id",
+    "in",
+    "info",
+    "information",
+    "input",
+    "is",
+    "json",
+    "json5",
+    "made",
+    "marker",
+    "message",
+    "nbsp",
+    "new",
+    "noted",
+    "now",
+    "object",
+    "of",
+    "out",
+    "output",
+    "parameter",
+    "parameters",
+    "params",
+    "patient",
+    "payload",
+    "quot",
+    "record",
+    "recorded",
+    "registered",
+    "request",
+    "response",
+    "result",
+    "saved",
+    "section",
+    "sent",
+    "start",
+    "step",
+    "submitted",
+    "success",
+    "successful",
+    "the",
+    "this",
+    "to",
+    "tool",
+    "trigger",
+    "triggered",
+    "type",
+    "using",
+    "value",
+    "values",
+    "via",
+    "was",
+    "were",
+    "with",
+    "yaml",
+    "you",
+    "your",
 ];
 /// The longest tag.
 const TAG_MAX: usize = 80;
 
-/// Separators and white space beyond ASCII; `true` for those that announce what follows.
-const BEYOND_ASCII: [(&str, bool); 14] = [
-    ("：", true),
-    ("→", true),
-    ("⇒", true),
-    ("＝", true),
-    ("–", false),
-    ("—", false),
-    ("\u{a0}", false),
-    ("\u{3000}", false),
-    ("“", false),
-    ("”", false),
-    ("‘", false),
-    ("’", false),
-    ("\u{200b}", false),
-    ("｀", false),
-];
+/// Beyond ASCII, what announces what follows.
+const ANNOUNCING: [char; 19] =
+    ['：', '﹕', '∶', '︰', '꞉', 'ː', '＝', '→', '⇒', '➡', '➜', '➔', '➙', '⟶', '⟹', '►', '▶', '⮕', '⇨'];
+/// Beyond ASCII, what is white space or a quote of its own.
+const PLAIN: [char; 10] = ['–', '—', '\u{a0}', '\u{3000}', '“', '”', '‘', '’', '\u{200b}', '｀'];
 
 pub(super) fn after(word: Word, setting: Setting, gap: &[u8], over: bool) -> Reading<Link> {
-    Walk { gap, at: 0, word, setting, announces: setting.is_value || setting.in_tag, ticks: 0 }.walk(over)
+    if let Some(value) = setting.value {
+        match member::after(word.kind, value, gap, over) {
+            Reading::Is(Members::NoValue) => {}
+            Reading::Is(Members::Link(link)) => return Reading::Is(link),
+            Reading::Not => return Reading::Not,
+            Reading::More => return Reading::More,
+        }
+    }
+    let announces = setting.is_announced;
+    Walk { gap, at: 0, word, setting, announces, ticks: 0, list: 0, signs: None, words: None, odd: None }.walk(over)
 }
 
 struct Walk<'t> {
@@ -73,95 +173,201 @@ struct Walk<'t> {
     announces: bool,
     /// Backticks or tildes that end here.
     ticks: usize,
+    /// Square brackets that are open.
+    list: usize,
+    /// Where signs begin that are usual in no link.
+    signs: Option<usize>,
+    /// Where words begin that lead to no object.
+    words: Option<usize>,
+    /// Where the first of all that is begins, numbers included: there it stops being a link if no object follows.
+    odd: Option<usize>,
 }
 
 impl Walk<'_> {
     fn walk(mut self, over: bool) -> Reading<Link> {
         loop {
+            let foreign = self.words.or(self.signs);
             let Some(&byte) = self.gap.get(self.at) else {
                 return match over {
-                    true if self.is_announced() => Reading::Is(Link::Unfinished),
-                    true => Reading::Not,
+                    true if self.is_announced() && self.odd.is_none() => Reading::Is(Link::Unfinished),
+                    true => self.ends(true),
                     false => Reading::More,
                 };
             };
             if byte == b'{' {
-                return Reading::Is(Link::Object(self.at));
+                return self.object(over);
             }
-            if self.at > GAP_MAX {
-                return self.ends();
+            if self.at > GAP_MAX || foreign.is_some_and(|begin| self.at > begin + WORDS_MAX) {
+                return self.ends(over);
             }
             let ticks = if matches!(byte, b'`' | b'~') { self.ticks + 1 } else { 0 };
-            match self.step(byte) {
+            match self.step(byte, over) {
                 Reading::Is(length) => self.at += length,
-                Reading::Not => return self.ends(),
-                Reading::More if over => return self.ends(),
+                Reading::Not => return self.ends(over),
+                Reading::More if over => return self.ends(over),
                 Reading::More => return Reading::More,
             }
             self.ticks = ticks;
         }
     }
 
-    fn is_announced(&self) -> bool {
-        self.announces && self.word.is_name
+    fn object(&self, over: bool) -> Reading<Link> {
+        let is_name = self.word.is_name();
+        let trust = match () {
+            () if self.words.is_some() || self.setting.is_inside || self.word.is_plural => Trust::Doubt,
+            () if self.signs.is_some() || !is_name => Trust::Fields,
+            () => Trust::Full,
+        };
+        let is_announced = match trust {
+            Trust::Full => true,
+            _ => match self.ends(over) {
+                Reading::More => return Reading::More,
+                Reading::Is(_) => true,
+                Reading::Not => false,
+            },
+        };
+        Reading::Is(Link::Object { at: self.at, in_list: self.list > 0, trust, is_announced })
     }
 
-    fn ends(&self) -> Reading<Link> {
-        if self.is_announced() { Reading::Is(Link::NoObject(self.at)) } else { Reading::Not }
+    fn is_announced(&self) -> bool {
+        let is_name = matches!(self.word.spelling, Spelling::Name | Spelling::Capitals);
+        self.announces && is_name && !self.setting.is_inside && !self.word.is_plural
+    }
+
+    /// There is no object. Whether there should be one.
+    fn ends(&self, over: bool) -> Reading<Link> {
+        if !self.word.is_name() || self.setting.is_inside || self.word.is_plural {
+            return Reading::Not;
+        }
+        let no_object = Reading::Is(Link::NoObject(self.odd.unwrap_or(self.at)));
+        if self.is_announced() {
+            return no_object;
+        }
+        if self.gap.len() < TOLD_MAX && !over {
+            return Reading::More;
+        }
+        let told = &self.gap[..self.gap.len().min(TOLD_MAX)];
+        // A field of an object is that one's, one behind the next marker that one's, and one of the next sentence nobody's.
+        let ends = |at: &usize| match told[*at] {
+            b'{' => true,
+            b'.' | b'?' | b'!' => !self.setting.begins_line && matches!(told.get(at + 1), Some(b' ')),
+            _ => matches!(word::at(&told[*at..], true), Reading::Is(word) if word.is_name()),
+        };
+        let next = (0..told.len()).find(ends);
+        if fields::are_told(self.word.kind, &told[..next.unwrap_or(told.len())]) || self.stands_alone(told) {
+            return no_object;
+        }
+        Reading::Not
+    }
+
+    /// It is in capitals and has a line of its own, brackets or bold, and no sentence around it.
+    fn stands_alone(&self, behind: &[u8]) -> bool {
+        if self.word.spelling != Spelling::Capitals || !(self.setting.begins_line || self.setting.is_marked) {
+            return false;
+        }
+        let behind = String::from_utf8_lossy(behind);
+        let rest = behind.trim_start_matches(|character: char| "*_`]】」』》〉»›］＞⟩〕>".contains(character));
+        if !self.setting.begins_line && rest.starts_with(['.', ',', ';', '?', '!', ')', '"', '\'']) {
+            return false;
+        }
+        let same_line = rest.trim_start_matches([' ', '\t']);
+        let said = same_line.strip_prefix('(').unwrap_or(same_line);
+        !(same_line.len() < rest.len() && said.starts_with(char::is_lowercase))
     }
 
     /// How many bytes belong to it.
-    fn step(&mut self, byte: u8) -> Reading<usize> {
+    fn step(&mut self, byte: u8, over: bool) -> Reading<usize> {
         let rest = &self.gap[self.at..];
         match byte {
-            b':' | b'=' | b'(' => {
-                self.announces = true;
+            b'\\' => match rest.get(1) {
+                Some(b'n' | b'r' | b't') => Reading::Is(2),
+                Some(_) => Reading::Is(1),
+                None => Reading::More,
+            },
+            // As in a call; a parenthesis behind a space is a sentence's.
+            b'(' if self.at == 0 || self.gap[self.at - 1].is_ascii_alphanumeric() => match rest.get(1) {
+                Some(b')') => Reading::Is(2),
+                Some(_) => {
+                    self.announce();
+                    Reading::Is(1)
+                }
+                None => Reading::More,
+            },
+            b':' | b'=' => {
+                self.announce();
                 Reading::Is(1)
             }
             b'-' if rest.get(1) == Some(&b'>') => {
-                self.announces = true;
+                self.announce();
                 Reading::Is(2)
             }
-            b' ' | b'\t' | b'\r' | b'\n' | b'*' | b'_' | b'`' | b'~' | b'#' | b'|' | b'\\' | b'"' | b'\'' | b'['
-            | b']' | b')' | b'>' | b'-' => Reading::Is(1),
-            b',' if self.setting.is_value => Reading::Is(1),
-            b'.' if self.word.is_name => match rest.get(1) {
-                Some(next) if next.is_ascii_alphabetic() => Reading::Is(1),
-                Some(_) => Reading::Not,
-                None => Reading::More,
+            b'[' | b']' => match thought::opening(rest) {
+                Reading::Is(_) => Reading::Not,
+                Reading::More if !over => Reading::More,
+                _ => {
+                    self.list = if byte == b'[' { self.list + 1 } else { self.list.saturating_sub(1) };
+                    Reading::Is(1)
+                }
             },
-            b'<' => self.tag(rest),
+            b' ' | b'\t' | b'\r' | b'\n' | b'*' | b'_' | b'`' | b'~' | b'#' | b'|' | b'"' | b'\'' | b'(' | b')'
+            | b'>' | b'-' => Reading::Is(1),
+            b'.' if rest.len() == 1 => Reading::More,
+            b'.' if self.word.is_name() && rest[1].is_ascii_alphabetic() => Reading::Is(1),
+            b'}' if self.setting.braces > 0 => {
+                self.setting.braces -= 1;
+                Reading::Is(1)
+            }
+            b'<' => self.tag(rest, over),
+            b',' | b';' | b'!' | b'?' | b'.' | b'/' | b'+' | b'&' | b'@' | b'%' | b'$' | b'^' => self.sign(1),
             _ if byte.is_ascii_alphanumeric() => self.run(rest),
             0x80.. => self.beyond_ascii(rest),
             _ => Reading::Not,
         }
     }
 
+    fn announce(&mut self) {
+        self.announces |= self.words.is_none();
+    }
+
+    fn sign(&mut self, length: usize) -> Reading<usize> {
+        self.signs.get_or_insert(self.at);
+        self.odd.get_or_insert(self.at);
+        Reading::Is(length)
+    }
+
     fn beyond_ascii(&mut self, rest: &[u8]) -> Reading<usize> {
-        for (text, announces) in BEYOND_ASCII {
-            let here = rest.len().min(text.len());
-            if rest[..here] == text.as_bytes()[..here] {
-                if here < text.len() {
-                    return Reading::More;
-                }
-                self.announces |= announces;
-                return Reading::Is(here);
-            }
+        let character = match character(rest) {
+            Reading::Is(character) => character,
+            Reading::Not => return Reading::Not,
+            Reading::More => return Reading::More,
+        };
+        if character.is_alphanumeric() {
+            return self.run(rest);
         }
-        Reading::Not
+        if ANNOUNCING.contains(&character) {
+            self.announce();
+        } else if !PLAIN.contains(&character) {
+            return self.sign(character.len_utf8());
+        }
+        Reading::Is(character.len_utf8())
     }
 
     /// `<|message|>`, `<parameter name="data">`.
-    fn tag(&mut self, rest: &[u8]) -> Reading<usize> {
+    fn tag(&mut self, rest: &[u8], over: bool) -> Reading<usize> {
+        match thought::opening(rest) {
+            Reading::Is(_) => return Reading::Not,
+            Reading::More if !over => return Reading::More,
+            _ => {}
+        }
         match rest.get(1) {
             None => return Reading::More,
             Some(b'|' | b'/' | 0xef) => {}
             Some(byte) if byte.is_ascii_alphabetic() => {}
-            Some(_) => return Reading::Not,
+            Some(_) => return self.sign(1),
         }
         match rest.iter().take(TAG_MAX).position(|byte| matches!(byte, b'>' | b'{' | b'\n')) {
             Some(end) if rest[end] == b'>' => {
-                self.announces = true;
+                self.announce();
                 Reading::Is(end + 1)
             }
             None if rest.len() < TAG_MAX => Reading::More,
@@ -170,18 +376,138 @@ impl Walk<'_> {
     }
 
     /// Letters and digits.
-    fn run(&self, rest: &[u8]) -> Reading<usize> {
-        let Some(length) = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()) else {
-            return if rest.len() > GAP_MAX { Reading::Not } else { Reading::More };
+    fn run(&mut self, rest: &[u8]) -> Reading<usize> {
+        match word::at(rest, false) {
+            Reading::Is(word) if word.is_name() => return Reading::Not,
+            Reading::More => return Reading::More,
+            _ => {}
+        }
+        let length = match run(rest) {
+            Some(length) => length,
+            None if rest.len() > WORDS_MAX => return Reading::Not,
+            None => return Reading::More,
         };
-        let run = &rest[..length];
-        // Of a JSON object that has a name and arguments, other members may stand between.
-        let is_member = self.setting.is_value && self.word.is_name;
-        let is_lead = self.word.is_name && LEADS.iter().any(|lead| lead.eq_ignore_ascii_case(run));
+        let run = str::from_utf8(&rest[..length]).unwrap_or_default();
+        let is_call_id = || self.gap[..self.at].to_ascii_lowercase().ends_with(b"call_id]");
         let is_language = self.ticks >= 3;
-        // The number of a call, as in `:0`.
-        let is_number =
-            self.at > 0 && self.gap[self.at - 1] == b':' && length <= 3 && run.iter().all(u8::is_ascii_digit);
-        if is_member || is_lead || is_language || is_number { Reading::Is(length) } else { Reading::Not }
+        let is_number = length <= 3 && run.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number {
+            self.odd.get_or_insert(self.at);
+        }
+        let is_version = matches!(run.as_bytes(), [b'v' | b'V', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
+        // `no. 1`; a `no` denies.
+        let is_numero = run.eq_ignore_ascii_case("no") && rest[length] == b'.';
+        let is_lead = is_number || is_version || is_numero || LEADS.contains(&plain(run).as_str()) || is_call_id();
+        match (is_language, is_lead, self.word.is_name()) {
+            (true, ..) => Reading::Is(length),
+            // A lead may stand in a sentence as well.
+            (_, true, _) => Reading::Is(length),
+            (.., true) => {
+                self.words.get_or_insert(self.at);
+                self.odd.get_or_insert(self.at);
+                Reading::Is(length)
+            }
+            _ => Reading::Not,
+        }
     }
+}
+
+/// How long the letters and digits are; `None` where they may go on.
+fn run(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            byte if byte.is_ascii_alphanumeric() => at += 1,
+            byte if byte.is_ascii() => return Some(at),
+            _ => match character(&text[at..]) {
+                Reading::Is(character) if character.is_alphanumeric() => at += character.len_utf8(),
+                Reading::More => return None,
+                _ => return Some(at),
+            },
+        }
+    }
+}
+
+/// What stands between two objects of one marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Between {
+    pub(super) length: usize,
+    /// Nothing but signs and what joins the things of a list.
+    pub(super) is_clear: bool,
+    /// The list of the first one has ended.
+    pub(super) ends_list: bool,
+}
+
+/// Words that join two objects.
+const JOINING: [&str; 10] = ["and", "und", "et", "y", "then", "also", "plus", "next", "json", "second"];
+
+/// Up to the next object; `Not` where there is none, or it is something else's.
+pub(super) fn between(text: &[u8], over: bool) -> Reading<Between> {
+    let (mut at, mut ticks, mut words) = (0, 0, None);
+    let mut between = Between { length: 0, is_clear: true, ends_list: false };
+    let more = || if over { Reading::Not } else { Reading::More };
+    while at <= GAP_MAX && words.is_none_or(|begin| at <= begin + WORDS_MAX) {
+        let rest = &text[at..];
+        let Some(&byte) = rest.first() else { return more() };
+        let is_tick = matches!(byte, b'`' | b'~');
+        let is_thought = || match thought::opening(rest) {
+            Reading::More if over => Reading::Not,
+            other => other,
+        };
+        at += match byte {
+            b'{' => return Reading::Is(Between { length: at, ..between }),
+            b'<' => return Reading::Not,
+            b'[' | b'`' | b'~' | b'"' => match is_thought() {
+                Reading::Is(_) => return Reading::Not,
+                Reading::More => return Reading::More,
+                Reading::Not => 1,
+            },
+            b'\\' if rest.len() == 1 => return more(),
+            b'\\' if matches!(rest[1], b'n' | b'r' | b't') => 2,
+            b'/' if rest.len() == 1 => return more(),
+            b'/' if rest[1] == b'*' => match rest.windows(2).skip(2).take(WORDS_MAX).position(|two| two == b"*/") {
+                Some(end) => end + 4,
+                None if rest.len() > WORDS_MAX => return Reading::Not,
+                None => return more(),
+            },
+            b'}' | b']' => {
+                between.is_clear &= byte == b']';
+                between.ends_list = true;
+                1
+            }
+            _ if byte.is_ascii_alphanumeric() || byte >= 0x80 => {
+                match word::at(rest, over) {
+                    Reading::Is(_) => return Reading::Not,
+                    Reading::More => return Reading::More,
+                    Reading::Not => {}
+                }
+                match run(rest) {
+                    None if !over && rest.len() <= WORDS_MAX => return Reading::More,
+                    None => return Reading::Not,
+                    // A sign, or no text.
+                    Some(0) => match character(rest) {
+                        Reading::Is(character) => character.len_utf8(),
+                        _ => return Reading::Not,
+                    },
+                    Some(length) => {
+                        let run = plain(str::from_utf8(&rest[..length]).unwrap_or_default());
+                        let is_number = length <= 3 && run.bytes().all(|byte| byte.is_ascii_digit());
+                        if !(is_number || ticks >= 3 || JOINING.contains(&run.as_str())) {
+                            // The name of another member of the object around.
+                            if at > 0 && matches!(text[at - 1], b'"' | b'\'') {
+                                return Reading::Not;
+                            }
+                            between.is_clear = false;
+                            words.get_or_insert(at);
+                        }
+                        length
+                    }
+                }
+            }
+            0..0x20 if !b" \t\r\n".contains(&byte) => return Reading::Not,
+            _ => 1,
+        };
+        ticks = if is_tick { ticks + 1 } else { 0 };
+    }
+    Reading::Not
 }

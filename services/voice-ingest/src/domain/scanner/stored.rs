@@ -6,15 +6,18 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BrokenReason, Pending, Scanner, text_bytes};
+use super::{BrokenReason, Pending, Scanner, setting::Setting, text_bytes};
 use crate::domain::Kind;
 
-/// 1 had no number, and kept what it knew of the text instead of the text.
-pub(super) const VERSION: u8 = 2;
+/// 1 had no number, and kept what it knew of the text instead of the text. 2 looked less far back.
+pub(super) const VERSION: u8 = 3;
+/// So many bytes version 2 kept before the place where it stood.
+const SECOND_REACH: usize = 16;
 
 pub(super) fn read(state: Value) -> Option<Scanner> {
     let scanner = match state.get("version").and_then(Value::as_u64) {
         None => serde_json::from_value::<First>(state).ok()?.into(),
+        Some(2) => second(state)?,
         Some(version) if version == u64::from(VERSION) => serde_json::from_value::<Scanner>(state).ok()?,
         Some(_) => return None,
     };
@@ -28,6 +31,28 @@ impl Scanner {
         let pending = self.pending.iter().all(|of| of.begin <= self.at && of.broke <= length && of.checked <= length);
         self.at <= length && self.offset >= length as u64 && pending
     }
+}
+
+/// Version 2: only the kind of the last object, and the whole of what closes a thought.
+fn second(mut state: Value) -> Option<Scanner> {
+    if let Some(kind) = state.get("again").filter(|again| again.is_string()).cloned() {
+        state["again"] = serde_json::json!({ "kind": kind });
+    }
+    let closing = state.pointer("/thought/closing").and_then(Value::as_str);
+    if let Some(closing) = closing.and_then(|closing| closing.split_once('/')).map(|(open, _)| format!("{open}/")) {
+        state["thought"]["closing"] = closing.into();
+    }
+    let mut scanner = serde_json::from_value::<Scanner>(state).ok()?;
+    scanner.version = VERSION;
+    if scanner.at >= SECOND_REACH && scanner.at < Setting::REACH && scanner.is_sound() && scanner.pending.is_none() {
+        // There was more before: this is not the beginning of the text.
+        let gone = Setting::REACH - scanner.at;
+        let text = std::mem::take(&mut scanner.text);
+        scanner.text = [&b"x".repeat(gone), &text[..]].concat();
+        scanner.at += gone;
+        scanner.offset = scanner.offset.max(scanner.text.len() as u64);
+    }
+    Some(scanner)
 }
 
 /// Version 1.

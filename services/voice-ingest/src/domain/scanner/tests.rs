@@ -323,8 +323,46 @@ fn a_stored_state_that_was_damaged_does_no_harm() {
     state["text"]["text"] = "".into();
     state["at"] = 10.into();
     assert_eq!(Scanner::restored(state), None);
-    assert_eq!(Scanner::restored(serde_json::json!({"version": 3})), None);
+    assert_eq!(Scanner::restored(serde_json::json!({"version": 4})), None);
     assert_eq!(Scanner::restored(serde_json::json!("no state")), None);
+}
+
+#[test]
+fn a_state_of_the_second_version_is_read_on() {
+    for (state, more, expected) in [
+        (
+            r#"{"version": 2, "offset": 60, "text": {"text": "e is Ada Byron\"}, ", "rest": []}, "at": 16, "pending": null,
+                "thought": null, "again": "PATIENT_CREATION"}"#,
+            r#"{"name": "Al"}"#,
+            &[Ok(r#"{"name": "Al"}"#)][..],
+        ),
+        (
+            r#"{"version": 2, "offset": 60, "text": {"text": "<think>PATIENT_CREATION: {}", "rest": []}, "at": 27, "pending":
+                null, "thought": {"closing": "</think>", "withheld": [], "is_long": false}, "again": null}"#,
+            "PATIENT_CREATION: {}</think> PATIENT_CREATION: {\"name\": \"Al\"}",
+            &[Ok(r#"{"name": "Al"}"#)],
+        ),
+        (
+            r#"{"version": 2, "offset": 60, "text": {"text": "and then comes a ", "rest": []}, "at": 17, "pending": null,
+                "thought": null, "again": null}"#,
+            "PATIENT_CREATION, which is it",
+            &[],
+        ),
+        (
+            r#"{"version": 2, "offset": 60, "text": {"text": "PATIENT_CREATION: no", "rest": []}, "at": 20, "pending": {"kind":
+                "PATIENT_CREATION", "reason": "not_an_object", "begin": 0, "broke": 18, "checked": 18}, "thought": null,
+                "again": null}"#,
+            " BOOKING_CONFIRMATION: {}",
+            &[Err(BrokenReason::NotAnObject), Ok("{}")],
+        ),
+    ] {
+        let mut scanner = Scanner::restored(serde_json::from_str(state).unwrap()).unwrap_or_else(|| panic!("{state}"));
+        let mut found = Vec::new();
+        scanner.push(more.as_bytes(), &mut |one| found.push(one));
+        scanner.finish(&mut |one| found.push(one));
+        let seen: Vec<_> = found.iter().map(|one| one.json.as_deref().map_err(|broken| broken.reason)).collect();
+        assert_eq!(seen, expected, "{state}");
+    }
 }
 
 /// Pieces of text in which everything that the scanner cares about meets everything else.
@@ -387,6 +425,29 @@ const FRAGMENTS: &[&[u8]] = &[
     "\u{201c}".as_bytes(),
     b"// x\n",
     b"None",
+    b"\", \"data\": {\"name\": \"Jo\"}",
+    b"{\"type\": \"PATIENT_CREATION\"",
+    b", \"caller\": {\"name\": \"Al\"}",
+    b"{\"name\": \"Jo\"}",
+    b"{\"name\": \"Al\", \"role\": 1}",
+    b"\"BOOKING_CONFIRMATION\": {\"date\": 1}",
+    b"event",
+    b" for Jo ",
+    b"name: ",
+    b" and ",
+    b"[analysis]",
+    b"[/analysis]",
+    b"```think\n",
+    b"\"thinking\": \"",
+    b"<|END_THINKING|>",
+    b"&lt;think&gt;",
+    b"\\n",
+    b"{\\\"name\\\": 1}",
+    "✅".as_bytes(),
+    "【".as_bytes(),
+    "PATIENT\u{2011}CREATION".as_bytes(),
+    "ＰＡＴＩＥＮＴ＿".as_bytes(),
+    b"EVENT_PATIENT_CREATION",
 ];
 
 fn random_text(random: &mut fastrand::Rng, text: &mut Vec<u8>) {

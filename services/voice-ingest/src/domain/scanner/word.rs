@@ -1,7 +1,10 @@
-//! A marker's word in whatever spelling: `PATIENT_CREATION`, `PATIENT\_CREATION`, `patient_creation`, `Patient Creation`,
-//! `patientCreation`.
+//! A marker's word in whatever spelling: `PATIENT_CREATION`, `PATIENT\_CREATION`, `PATIENT‑CREATION`, `patient_creation`,
+//! `Patient Creation`, `patientCreation`, in full-width letters, with something invisible inside.
 
-use super::{edge::Edge, reading::Reading};
+use super::{
+    glyph::{character, is_invisible, letter},
+    reading::Reading,
+};
 use crate::domain::Kind;
 
 /// A kind's word as it stands.
@@ -9,8 +12,28 @@ use crate::domain::Kind;
 pub(super) struct Word {
     pub(super) kind: Kind,
     pub(super) len: usize,
-    /// It is spelled as nobody spells prose: with an underscore, in capitals, with a capital inside.
-    pub(super) is_name: bool,
+    pub(super) spelling: Spelling,
+    /// It is longer than a kind's word by a letter: `PATIENT_CREATIONS`.
+    pub(super) is_plural: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As anybody writes it: `patient creation`.
+    Prose,
+    /// With a capital inside: `patientCreation`.
+    Camel,
+    /// With an underscore: `patient_creation`.
+    Name,
+    /// `PATIENT_CREATION`, `PATIENT CREATION`.
+    Capitals,
+}
+
+impl Word {
+    /// It is spelled as nobody spells prose.
+    pub(super) fn is_name(&self) -> bool {
+        self.spelling != Spelling::Prose
+    }
 }
 
 const PARTS: [(Kind, [&[u8]; 2]); 2] =
@@ -18,12 +41,22 @@ const PARTS: [(Kind, [&[u8]; 2]); 2] =
 
 /// So many underscores behind a word are emphasis.
 const EMPHASIS: usize = 3;
+/// The most bytes that join the two parts.
+const JOINER_MAX: usize = 12;
+/// The most bytes of a part, with all that is invisible in it.
+const PART_MAX: usize = 128;
+/// What an underscore or a break is written as in HTML, in addresses and in JSON.
+const ESCAPES: [&[u8]; 9] =
+    [b"&#95;", b"&#x5f;", b"&lowbar;", b"&nbsp;", b"&shy;", b"%5f", b"\\u005f", b"<br>", b"<wbr>"];
+
+/// The first bytes of characters beyond ASCII that a word may begin with.
+pub(super) const FIRST: [u8; 4] = [0xce, 0xd0, 0xef, 0xf0];
 
 /// The word that begins here. `More` while it cannot be told yet.
 pub(super) fn at(text: &[u8], over: bool) -> Reading<Word> {
     for (kind, [first, second]) in PARTS {
         match spelled(text, first, second) {
-            Reading::Is(length) => return ends(text, kind, length, over),
+            Reading::Is((length, spelling)) => return ends(text, kind, length, spelling, over),
             Reading::More if !over => return Reading::More,
             Reading::More | Reading::Not => {}
         }
@@ -32,80 +65,157 @@ pub(super) fn at(text: &[u8], over: bool) -> Reading<Word> {
 }
 
 /// How long the two parts with what joins them are.
-fn spelled(text: &[u8], first: &[u8], second: &[u8]) -> Reading<usize> {
-    let begin = match starts_with(text, first) {
-        Reading::Is(rest) => rest,
+fn spelled(text: &[u8], first: &[u8], second: &[u8]) -> Reading<(usize, Spelling)> {
+    let begin = match letters(text, first) {
+        Reading::Is(length) => length,
         Reading::Not => return Reading::Not,
         Reading::More => return Reading::More,
     };
-    let escapes = begin.iter().take(2).take_while(|byte| **byte == b'\\').count();
-    let joiner = match begin.get(escapes) {
-        Some(b'_' | b'-') => escapes + 1,
-        Some(b' ') if escapes == 0 => 1,
-        Some(_) if escapes == 0 => 0,
-        Some(_) => return Reading::Not,
-        None => return Reading::More,
+    let joined = match joiner(&text[begin..]) {
+        Reading::Is(length) => begin + length,
+        Reading::Not => return Reading::Not,
+        Reading::More => return Reading::More,
     };
-    match starts_with(&begin[joiner..], second) {
-        Reading::Is(rest) => Reading::Is(text.len() - rest.len()),
-        Reading::Not => Reading::Not,
-        Reading::More => Reading::More,
-    }
+    letters(&text[joined..], second)
+        .map(|length| (joined + length, spelling(&text[..begin], &text[begin..joined], &text[joined..joined + length])))
 }
 
-fn starts_with<'t>(text: &'t [u8], part: &[u8]) -> Reading<&'t [u8]> {
+/// How long the part is that stands here.
+fn letters(text: &[u8], part: &[u8]) -> Reading<usize> {
+    let mut at = 0;
+    for (index, wanted) in part.iter().enumerate() {
+        loop {
+            match text.get(at) {
+                None => return Reading::More,
+                Some(byte) if byte.eq_ignore_ascii_case(wanted) => {
+                    at += 1;
+                    break;
+                }
+                Some(byte) if byte.is_ascii() => return Reading::Not,
+                Some(_) => {}
+            }
+            let character = match character(&text[at..]) {
+                Reading::Is(character) => character,
+                Reading::Not => return Reading::Not,
+                Reading::More => return Reading::More,
+            };
+            let is_it = letter(character) == Some(*wanted);
+            if !is_it && (index == 0 || !is_invisible(character) || at > PART_MAX) {
+                return Reading::Not;
+            }
+            at += character.len_utf8();
+            if is_it {
+                break;
+            }
+        }
+    }
+    Reading::Is(at)
+}
+
+/// How long what stands between the parts is; it may be nothing.
+fn joiner(text: &[u8]) -> Reading<usize> {
+    let mut at = 0;
+    while at <= JOINER_MAX {
+        let rest = &text[at..];
+        let Some(&byte) = rest.first() else { return Reading::More };
+        match ESCAPES.iter().map(|escape| starts_with(rest, escape)).fold(Reading::Not, Reading::or) {
+            Reading::Is(length) => {
+                at += length;
+                continue;
+            }
+            // A backslash alone is none of them.
+            Reading::More => return Reading::More,
+            Reading::Not => {}
+        }
+        if byte.is_ascii() {
+            if !b" _-\\\n\r\t`*.:/~".contains(&byte) {
+                return Reading::Is(at);
+            }
+            at += 1;
+            continue;
+        }
+        match character(rest) {
+            Reading::Is(character) if is_joiner(character) => at += character.len_utf8(),
+            Reading::Is(_) => return Reading::Is(at),
+            Reading::Not => return Reading::Not,
+            Reading::More => return Reading::More,
+        }
+    }
+    Reading::Not
+}
+
+/// Dashes, hyphens, spaces and underscores beyond ASCII.
+fn is_joiner(character: char) -> bool {
+    is_invisible(character)
+        || character.is_whitespace()
+        || matches!(character, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '－' | '＿' | '‿' | '︳' | '﹍'..='﹏')
+}
+
+fn starts_with(text: &[u8], part: &[u8]) -> Reading<usize> {
     let here = text.len().min(part.len());
     match text[..here].eq_ignore_ascii_case(&part[..here]) {
-        true if here == part.len() => Reading::Is(&text[here..]),
+        true if here == part.len() => Reading::Is(here),
         true => Reading::More,
         false => Reading::Not,
     }
 }
 
-/// A longer word is another: `PATIENT_CREATIONS`, `PATIENT_CREATION_LOG`.
-fn ends(text: &[u8], kind: Kind, len: usize, over: bool) -> Reading<Word> {
-    let (word, behind) = text.split_at(len);
+/// What may hang on a word and makes no other of it.
+const SUFFIXES: [&[u8]; 12] = [
+    b"_call",
+    b"_data",
+    b"_details",
+    b"_event",
+    b"_info",
+    b"_json",
+    b"_marker",
+    b"_message",
+    b"_payload",
+    b"_record",
+    b"_request",
+    b"_response",
+];
+
+/// A longer word is another: `PATIENT_CREATION_LOG`. Only a number may hang on it, `_EVENT` and the like, and an S in doubt.
+fn ends(text: &[u8], kind: Kind, len: usize, spelling: Spelling, over: bool) -> Reading<Word> {
+    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let behind = &text[len..];
     let emphasis = behind.iter().take(EMPHASIS).take_while(|byte| **byte == b'_').count();
-    match behind.get(emphasis) {
+    let digits = behind[emphasis..].iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+    let plural = usize::from(emphasis == 0 && digits == 0 && matches!(behind.first(), Some(b's' | b'S')));
+    let suffix = SUFFIXES
+        .iter()
+        .map(|suffix| match starts_with(behind, suffix) {
+            Reading::Is(length) if behind.len() == length => Reading::More,
+            Reading::Is(length) if is_inside(&behind[length]) => Reading::Not,
+            other => other,
+        })
+        .fold(Reading::Not, Reading::or);
+    match suffix {
+        Reading::Is(_) => return Reading::Is(Word { kind, len, spelling, is_plural: false }),
+        Reading::More if !over => return Reading::More,
+        // It ends with the text.
+        Reading::More if SUFFIXES.iter().any(|suffix| behind.eq_ignore_ascii_case(suffix)) => {
+            return Reading::Is(Word { kind, len, spelling, is_plural: false });
+        }
+        _ => {}
+    }
+    match behind.get(emphasis + digits + plural) {
         None if !over => Reading::More,
-        Some(byte) if byte.is_ascii_alphanumeric() || *byte == b'_' => Reading::Not,
-        _ => Reading::Is(Word { kind, len, is_name: is_name(word) }),
+        Some(byte) if is_inside(byte) => Reading::Not,
+        _ => Reading::Is(Word { kind, len: len + plural, spelling, is_plural: plural > 0 }),
     }
 }
 
-fn is_name(word: &[u8]) -> bool {
-    let is_joined = word.iter().any(|byte| !byte.is_ascii_alphabetic());
-    let has_inner_capital = || word[1..].iter().any(u8::is_ascii_uppercase);
-    let has_small = || word.iter().any(u8::is_ascii_lowercase);
-    word.contains(&b'_') || !has_small() || (!is_joined && has_inner_capital())
-}
-
-/// Where a word stands, by what is before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Setting {
-    /// In the middle of another word, or in a closing tag.
-    pub(super) is_none: bool,
-    /// As a tag's name or attribute.
-    pub(super) in_tag: bool,
-    /// As the value of a JSON member: `"name": "…`.
-    pub(super) is_value: bool,
-}
-
-impl Setting {
-    /// In the midst of a text.
-    pub(super) const NONE: Self = Self { is_none: false, in_tag: false, is_value: false };
-    /// At most so many bytes before a word decide it.
-    pub(super) const REACH: usize = 16;
-
-    pub(super) fn behind(before: &[u8]) -> Self {
-        let before = &before[before.len().saturating_sub(Self::REACH)..];
-        let edge = before.iter().fold(Edge::Open, |edge, byte| edge.after(*byte));
-        let unquoted = before.trim_ascii_end();
-        let unquoted = unquoted.strip_suffix(b"\"").or_else(|| unquoted.strip_suffix(b"'")).unwrap_or(unquoted);
-        let is_quoted = unquoted.len() < before.len();
-        let owner = unquoted.trim_ascii_end().iter().rev().find(|byte| **byte != b'\\' && **byte != b' ');
-        let is_value = owner == Some(&b':') && is_quoted;
-        let is_none = edge == Edge::Closed || before.ends_with(b"</");
-        Self { is_none, in_tag: before.ends_with(b"<") || owner == Some(&b'='), is_value }
+fn spelling(first: &[u8], joiner: &[u8], second: &[u8]) -> Spelling {
+    let (first, second) = (String::from_utf8_lossy(first), String::from_utf8_lossy(second));
+    let is_joined = joiner.iter().any(|byte| b"_&%\\".contains(byte))
+        || "＿‿".chars().any(|underscore| String::from_utf8_lossy(joiner).contains(underscore));
+    let all = || first.chars().chain(second.chars());
+    match () {
+        () if !all().any(char::is_lowercase) => Spelling::Capitals,
+        () if is_joined => Spelling::Name,
+        () if joiner.is_empty() && all().skip(1).any(char::is_uppercase) => Spelling::Camel,
+        () => Spelling::Prose,
     }
 }

@@ -50,6 +50,12 @@ fn no_pattern_makes_it_slow() {
         ("nearly too deep", format!("PATIENT_CREATION: {}", "{\"a\":".repeat(64))),
         ("half a marker", "PATIENT_CREATIO ".to_owned()),
         ("small objects", "PATIENT_CREATION: {}".to_owned()),
+        ("words that lead nowhere", format!("PATIENT_CREATION {}", "so ".repeat(30))),
+        ("values without an end", format!("\"name\": \"patient_creation\", \"a\": \"{}", "x".repeat(900))),
+        ("objects around", "{\"type\": \"PATIENT_CREATION\", \"a\": {\"b\": 1}".to_owned()),
+        ("objects of nobody", "PATIENT_CREATION: {\"name\": 1} {\"name\": 1, \"a\": 2}".to_owned()),
+        ("tags", "<a <a <a [b [b &lt;".to_owned()),
+        ("letters of other scripts", "ＰＡＴＩＥＮＴ＿ＣＲＥＡＴＩＯ 🦷 𝐏 Р ".to_owned()),
     ] {
         let text = ten_megabytes(&pattern);
         let one = time(&text[..1_000_000], 1);
