@@ -10,8 +10,10 @@ pub mod handlers;
 pub mod heard;
 mod identity;
 mod numbers;
+mod spelling;
 mod store;
 mod tail;
+mod titles;
 
 pub use app::HealthcorePublisher;
 pub use config::{Config, Role};
