@@ -14,6 +14,7 @@ mod spelling;
 mod store;
 mod tail;
 mod titles;
+mod zone;
 
 pub use app::HealthcorePublisher;
 pub use config::{Config, Role};
