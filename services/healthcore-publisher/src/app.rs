@@ -16,7 +16,7 @@ use crate::{
     GROUP, NAME, SCHEMA, api,
     config::{Command, Config, Role},
     handlers::{BookAppointment, RegisterPatient},
-    numbers, store, tail,
+    numbers, store, tail, zone,
 };
 
 static OWN: Migrator = sqlx::migrate!();
@@ -57,6 +57,7 @@ impl App for HealthcorePublisher {
                 config.practice_time_zone
             );
         }
+        zone::make_default(&pool, &config.practice_time_zone).await;
         Ok(Self { config, practice, pool })
     }
 
@@ -85,6 +86,10 @@ impl App for HealthcorePublisher {
         let pool = postgres::connect(&config.database, SCHEMA).await?;
         for set in MIGRATIONS {
             postgres::migrate(&pool, SCHEMA, set.migrator, set.table).await?;
+        }
+        // The role that migrates may be the only one with the right to it.
+        if store::knows_time_zone(&pool, &config.practice_time_zone).await? {
+            zone::make_default(&pool, &config.practice_time_zone).await;
         }
         Ok(())
     }

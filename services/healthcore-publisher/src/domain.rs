@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::given_names::{Agreement, Name};
 
@@ -18,7 +18,7 @@ pub struct Patient {
     pub last_contact_at: Option<DateTime<Utc>>,
     /// Whom of the record it may be; only a person can tell.
     pub possible_duplicate_of: Option<i64>,
-    /// Why: `other_given_name`, `other_birth_date`, `name_in_part`.
+    /// Why: `other_given_name`, `other_family_name`, `other_title`, `other_birth_date`, `name_in_part`.
     pub doubt: Option<String>,
     pub created_at: Option<DateTime<Utc>>,
     pub updated_at: Option<DateTime<Utc>>,
@@ -129,18 +129,28 @@ pub fn contact_locks(email: Option<&str>, phones: [Option<&str>; 2], name: &str)
     locks
 }
 
+/// As many of one name are looked at; where there are more, the name tells nobody.
+pub const OF_ONE_NAME: usize = 50;
+
 /// Picks the patient that a booking is for: of those that the same call spoke of, the one of that name, or the only one
-/// where the booking names a part of his name ("John" for "John Doe"); else the only one in the record who has that name.
-pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[i64]) -> Option<i64> {
+/// where the booking names a part of his name ("John" for "John Doe"); else the only one in the record who has that name. Whose
+/// title contradicts the booking's ("Mrs." for "Mr.", "Sr." for "Jr.") is nobody whom it is for.
+pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[(i64, String)]) -> Option<i64> {
     if let Some((id, _)) = of_call.iter().find(|(_, name)| plain(name) == plain(named)) {
         return Some(*id);
     }
     let named = Name::of(named);
-    let agreeing = |at_least: Agreement| -> Vec<i64> {
-        let agrees = |name: &str| named.agrees_with(&Name::of(name)).covers(at_least);
+    let agreeing = |enough: &[Agreement]| -> Vec<i64> {
+        let agrees = |name: &str| enough.contains(&named.agrees_with(&Name::of(name), true));
         of_call.iter().filter(|(_, name)| agrees(name)).map(|(id, _)| *id).collect()
     };
-    match (&agreeing(Agreement::Whole)[..], &agreeing(Agreement::Surname)[..], of_name) {
+    let of_name: Vec<i64> =
+        of_name.iter().filter(|(_, name)| !named.contradicts(&Name::of(name))).map(|(id, _)| *id).collect();
+    match (
+        &agreeing(&[Agreement::Whole])[..],
+        &agreeing(&[Agreement::Whole, Agreement::InPart, Agreement::Surname])[..],
+        &of_name[..],
+    ) {
         ([id], _, _) | ([], [id], _) | (_, _, [id]) => Some(*id),
         _ => None,
     }
@@ -148,7 +158,9 @@ pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[i64
 
 /// A name without case and accents: within one call the AI writes "François" once and "Francois" the next time.
 pub fn plain(name: &str) -> String {
-    let letters = name.nfd().filter(|letter| !is_combining_mark(*letter));
+    // Marks that are letters stay: vowels of India, the voiced kana.
+    let is_accent = |letter: char| matches!(letter, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{670}');
+    let letters = name.nfd().filter(|letter| !is_accent(*letter));
     let folded: String = letters
         .flat_map(char::to_lowercase)
         .map(|letter| match letter {
@@ -157,8 +169,11 @@ pub fn plain(name: &str) -> String {
             'ł' => 'l',
             'đ' | 'ð' => 'd',
             'ı' => 'i',
+            // At the end of a word, where capitals have no other.
+            'ς' => 'σ',
             other => other,
         })
+        .nfc()
         .collect();
     let folded = folded.replace('ß', "ss").replace('æ', "ae").replace('œ', "oe");
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -204,7 +219,57 @@ mod tests {
         assert_eq!(patient_of_booking("J. Doe", &call, &[]), Some(1));
         assert_eq!(patient_of_booking("John Roe", &call, &[]), None, "another surname");
         assert_eq!(patient_of_booking("Mary Major", &call, &[]), None, "a call for somebody else");
-        assert_eq!(patient_of_booking("Mary Major", &call, &[7]), Some(7));
-        assert_eq!(patient_of_booking("Mary Major", &[], &[7, 8]), None, "two of that name");
+        let mary = |id| (id, "Mary Major".to_owned());
+        assert_eq!(patient_of_booking("Mary Major", &call, &[mary(7)]), Some(7));
+        assert_eq!(patient_of_booking("Mary Major", &[], &[mary(7), mary(8)]), None, "two of that name");
+    }
+
+    #[test]
+    fn a_title_that_contradicts_is_another_persons() {
+        for (recorded, named) in [
+            ("Mrs. Roe", "Mr. Roe"),
+            ("Miss Roe", "Sir Roe"),
+            ("Mr. Sam Roe", "Ms. Sam Roe"),
+            ("Herr Roe", "Frau Roe"),
+            ("Herr Roe", "Fr\u{e4}ulein Roe"),
+            ("M. Roe", "Mme Roe"),
+            ("Monsieur Roe", "Mlle Roe"),
+            ("Se\u{f1}or Roe", "Sra. Roe"),
+            ("Sr. Roe", "Se\u{f1}ora Roe"),
+            ("Signor Roe", "Signora Roe"),
+            ("Dhr. Roe", "Mevr. Roe"),
+            ("Hr. Roe", "Fru Roe"),
+            ("Hr. Roe", "Fr. Roe"),
+            ("\u{738b}\u{5148}\u{751f}", "\u{738b}\u{5973}\u{58eb}"),
+            ("Roe, Mr. Sam", "Mrs. Sam Roe"),
+            ("Dr. Mr. Roe", "Dr. Mrs. Roe"),
+            ("Sam Roe Sr.", "Sam Roe Jr."),
+            ("Sam Roe II", "Sam Roe III"),
+            ("Sam Roe p\u{e8}re", "Sam Roe fils"),
+            ("Sam Roe Filho", "Sam Roe Neto"),
+        ] {
+            let recorded = [(1, recorded.to_owned())];
+            for (of_call, of_name) in [(&recorded[..], &recorded[..]), (&recorded, &[]), (&[], &recorded)] {
+                assert_eq!(patient_of_booking(named, of_call, of_name), None, "{recorded:?} {named}");
+            }
+        }
+        let both = [(1, "Mrs. Roe".to_owned()), (2, "Mr. Roe".to_owned())];
+        assert_eq!(patient_of_booking("MR ROE", &[], &both), Some(2));
+        assert_eq!(patient_of_booking("Mister Roe", &both, &[]), Some(2));
+        assert_eq!(patient_of_booking("Roe", &both, &both), None, "either");
+        for (recorded, named) in
+            [("Sam Roe", "Mr. Sam Roe"), ("Mrs. Roe", "Roe"), ("Sam Roe Jr.", "Sam Roe"), ("Dr. Roe", "Mr. Roe")]
+        {
+            assert_eq!(patient_of_booking(named, &[(1, recorded.to_owned())], &[]), Some(1), "{recorded} {named}");
+        }
+    }
+
+    #[test]
+    fn letters_that_are_one_are_written_alike() {
+        assert_eq!(
+            plain("\u{39a}\u{3a9}\u{3a3}\u{3a4}\u{391}\u{3a3}"),
+            plain("\u{39a}\u{3ce}\u{3c3}\u{3c4}\u{3b1}\u{3c2}")
+        );
+        assert_ne!(plain("\u{938}\u{940}\u{92e}\u{93e}"), plain("\u{938}\u{94b}\u{92e}\u{93e}"));
     }
 }

@@ -1,62 +1,47 @@
 //! Names as people say them: which of two names one person can have. Letters' marks, case, hyphens, order, titles, initials and
-//! spellings that sound the same do not make another person; a new surname may be the same one's.
+//! spellings that sound the same do not make another person; titles that contradict each other do.
 
 use std::sync::LazyLock;
 
-use crate::domain::plain;
+use crate::{
+    domain::plain,
+    spelling::{Alike, Word, is_one_word, split},
+    titles::{Role, Sex, is_madame, is_monsieur, role, without_title_behind},
+};
 
-/// How two names fit each other, the better the later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How two names fit each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
     /// Two people, as far as names tell.
     None,
+    /// Their titles contradict each other: Mr. and Mrs., Sr. and Jr.
+    Title,
+    /// Words that sound alike and are too short for it to tell.
+    Sound,
+    /// The last word is another: a new surname, or a given name behind a surname.
+    Given,
+    /// The one has words more, or its surname is spelt in another way.
+    Near,
     /// A surname alone, which the whole family has.
     Surname,
     /// As far as the shorter goes: an initial, or a given name alone.
     InPart,
-    /// The given names are the same, the surname is not.
-    Given,
     /// All of it.
     Whole,
-}
-
-impl Agreement {
-    /// Whether it fits as well as that, surname and all.
-    pub fn covers(self, at_least: Self) -> bool {
-        self >= at_least && self != Self::Given
-    }
 }
 
 /// A name, taken apart.
 #[derive(Debug, Clone)]
 pub struct Name {
-    given: Vec<String>,
-    /// Empty where one word is all that was said.
-    surname: String,
-    /// `jr`, `sr`, `ii`, `iii`, where it was said.
+    given: Vec<Word>,
+    /// The last word, or what stands before a comma. Empty where one word is all that was said.
+    surname: Vec<Word>,
+    sex: Option<Sex>,
+    /// `jr`, `sr`, `ii`, where it was said.
     generation: Option<&'static str>,
+    is_monsieur: bool,
+    is_madame: bool,
 }
-
-const TITLES: [&str; 15] = [
-    "dr",
-    "prof",
-    "professor",
-    "doctor",
-    "doktor",
-    "mr",
-    "mrs",
-    "ms",
-    "miss",
-    "mx",
-    "mister",
-    "herr",
-    "frau",
-    "sir",
-    "md",
-];
-/// They tell people of one name apart where no birth date does.
-const GENERATIONS: [(&str, &str); 6] =
-    [("jr", "jr"), ("junior", "jr"), ("sr", "sr"), ("senior", "sr"), ("ii", "ii"), ("iii", "iii")];
 
 /// Short forms that are nobody else's name: whoever has both is one person.
 const SHORT_FORMS: [(&str, &str); 39] = [
@@ -101,27 +86,49 @@ const SHORT_FORMS: [(&str, &str); 39] = [
     ("will", "william"),
 ];
 
-/// The same as they are compared.
-static SPELT_SHORT_FORMS: LazyLock<Vec<(String, String)>> =
-    LazyLock::new(|| SHORT_FORMS.iter().map(|(short, long)| (spelt(short), spelt(long))).collect());
+/// The short form as it is, and the long one in whatever spelling.
+static LONG_FORMS: LazyLock<Vec<(&str, Word)>> =
+    LazyLock::new(|| SHORT_FORMS.iter().map(|(short, long)| (*short, Word::of(long))).collect());
 
 impl Name {
     pub fn of(said: &str) -> Self {
-        let generation = generation(said);
-        let (family, given) = match said.split_once(',') {
-            Some((family, given)) if !words(given).is_empty() => (words(family), words(given)),
-            _ => (Vec::new(), words(said)),
-        };
-        if !family.is_empty() {
-            return Self { given, surname: family.join(" "), generation };
+        let (family, given) = said.split_once(',').unwrap_or(("", said));
+        let (family, given) = (split(family), split(given));
+        let all: Vec<String> = family.iter().chain(&given).cloned().collect();
+        let (mut sexes, mut generation, mut is_titled) = (Vec::new(), None, false);
+        let mut names = [Vec::new(), Vec::new()];
+        for (at, word) in all.iter().enumerate() {
+            let (word, sex) = without_title_behind(word);
+            sexes.extend(sex);
+            is_titled |= sex.is_some();
+            let (before, family_ends) = (names[0].len() + names[1].len(), at + 1 == family.len());
+            let is_behind = (at + 1 == all.len() && before > 1) || (family_ends && before > 0);
+            match role(&plain(word), at == 0 && all.len() > 1, at > 0, is_behind) {
+                Role::Title(sex) => {
+                    sexes.extend(sex);
+                    is_titled = true;
+                }
+                Role::Generation(of) => generation = generation.or(Some(of)),
+                Role::Name if word.is_empty() => {}
+                Role::Name => names[usize::from(at >= family.len())].push(Word::of(word)),
+            }
         }
-        let mut given = given;
-        let surname = if given.len() > 1 { given.pop().unwrap_or_default() } else { String::new() };
-        // "Ms Byron": a title stands before a surname.
-        if surname.is_empty() && said.split_whitespace().count() > 1 {
-            return Self { given: Vec::new(), surname: given.pop().unwrap_or_default(), generation };
+        let [mut surname, mut given] = names;
+        if surname.is_empty() || given.is_empty() {
+            // No comma, or a degree behind it: "Ada Byron, MD".
+            given = [surname, given].concat();
+            surname = Vec::new();
+            if given.is_empty() {
+                // Of whom a title is all that was said.
+                given = all.iter().map(|word| Word::of(word)).collect();
+            } else if given.len() > 1 || is_titled || generation.is_some() {
+                // "Ms Byron": a title stands before a surname.
+                surname.extend(given.pop());
+            }
         }
-        Self { given, surname, generation }
+        // "Mr. and Mrs. Byron" are neither.
+        let sex = sexes.first().copied().filter(|first| sexes.iter().all(|sex| sex == first));
+        Self { given, surname, sex, generation, is_monsieur: is_monsieur(&all), is_madame: is_madame(&all) }
     }
 
     /// Whether it can be said of father and son: "Jr." of the one and not of the other.
@@ -129,63 +136,100 @@ impl Name {
         self.generation != other.generation
     }
 
-    pub fn agrees_with(&self, other: &Self) -> Agreement {
-        let (mine, theirs) = (self.all(), other.all());
-        if mine.is_empty() || theirs.is_empty() {
-            return Agreement::None;
-        }
-        if same_words(&mine, &theirs) || mine.concat() == theirs.concat() {
-            return Agreement::Whole;
-        }
-        // One word alone is a given name or a surname.
-        if mine.len() == 1 || theirs.len() == 1 {
-            let (word, name) = if mine.len() == 1 { (&mine[0], other) } else { (&theirs[0], self) };
-            return match name.given.first() {
-                Some(given) if fit(word, given) != Fit::No => Agreement::InPart,
-                _ if *word == name.surname => Agreement::Surname,
-                _ => Agreement::None,
-            };
-        }
-        // A title and a surname, of whom no given name is known.
-        if self.given.is_empty() || other.given.is_empty() {
-            return if self.surname == other.surname { Agreement::Surname } else { Agreement::None };
-        }
-        let surname = self.surname == other.surname;
-        match self.given_agreement(other, surname) {
-            Fit::Same if surname => Agreement::Whole,
-            Fit::Same => Agreement::Given,
-            Fit::InPart if surname => Agreement::InPart,
-            // An initial is too little where the surname is another.
-            Fit::InPart | Fit::No => Agreement::None,
+    /// Whether the same of their words is the first.
+    pub fn is_in_the_order_of(&self, other: &Self) -> bool {
+        self.all().zip(other.all()).next().is_some_and(|(mine, theirs)| fit(mine, theirs, false) != Fit::No)
+    }
+
+    /// How they fit. Where all else is the same (`close`), short words of one sound are told with less care.
+    pub fn agrees_with(&self, other: &Self, close: bool) -> Agreement {
+        match self.words_agree(other, close) {
+            Agreement::None => Agreement::None,
+            _ if self.contradicts(other) => Agreement::Title,
+            agreement => agreement,
         }
     }
 
     /// Whether everything that is said here is said there, and more.
     pub fn is_part_of(&self, other: &Self) -> bool {
-        let (mine, theirs) = (self.all(), other.all());
-        let within = |word: &String| theirs.iter().any(|their| their == word || is_initial_of(word, their));
-        mine.iter().all(within) && mine.concat().len() < theirs.concat().len()
+        let within =
+            |word: &Word| other.all().any(|their| word.fits(their, false) == Alike::Same || word.is_initial_of(their));
+        let is_initial = |word: &Word| other.all().all(|their| word.fits(their, false) != Alike::Same);
+        let less = self.all().count() < other.all().count()
+            || self.all().any(is_initial)
+            || (self.generation.is_none() && other.generation.is_some());
+        self.all().all(within) && less
     }
 
-    fn given_agreement(&self, other: &Self, surname: bool) -> Fit {
-        if self.given.concat() == other.given.concat() {
+    /// Whether their titles are two people's.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let sexes = matches!((self.sex, other.sex), (Some(mine), Some(theirs)) if mine != theirs);
+        let generations = matches!((self.generation, other.generation), (Some(mine), Some(theirs)) if mine != theirs);
+        let french = (self.is_monsieur && other.is_madame) || (self.is_madame && other.is_monsieur);
+        sexes || generations || french
+    }
+
+    fn words_agree(&self, other: &Self, close: bool) -> Agreement {
+        let (mine, theirs): (Vec<_>, Vec<_>) = (self.all().collect(), other.all().collect());
+        if mine.is_empty() || theirs.is_empty() {
+            return Agreement::None;
+        }
+        if are_the_same(&mine, &theirs, close) {
+            return Agreement::Whole;
+        }
+        // One word alone is a given name or a surname.
+        if mine.len() == 1 || theirs.len() == 1 {
+            let (word, name) = if mine.len() == 1 { (mine[0], other) } else { (theirs[0], self) };
+            return match name.given.first().map(|given| fit(word, given, close)) {
+                Some(Fit::Same | Fit::InPart) => Agreement::InPart,
+                _ if is_one_word([word].into_iter(), name.surname.iter()) => Agreement::Surname,
+                Some(Fit::Sound) => Agreement::Sound,
+                _ => Agreement::None,
+            };
+        }
+        let surname =
+            are_the_same(&self.surname.iter().collect::<Vec<_>>(), &other.surname.iter().collect::<Vec<_>>(), close);
+        let given = self.given_fit(other, close);
+        match given {
+            Fit::Same if surname => return Agreement::Whole,
+            Fit::InPart if surname => return Agreement::InPart,
+            Fit::Sound if surname => return Agreement::Sound,
+            _ => {}
+        }
+        let (fewer, more) = if mine.len() < theirs.len() { (&mine, &theirs) } else { (&theirs, &mine) };
+        if fewer.len() < more.len() && are_among(fewer, more, close) {
+            return Agreement::Near;
+        }
+        let surnames = (self.surname.last(), other.surname.last());
+        let initial =
+            matches!(surnames, (Some(mine), Some(theirs)) if mine.is_initial_of(theirs) || theirs.is_initial_of(mine));
+        let misspelt = matches!(surnames, (Some(mine), Some(theirs)) if mine.is_misspelt(theirs));
+        match given {
+            Fit::Same if initial || misspelt => Agreement::Near,
+            Fit::Same => Agreement::Given,
+            // An initial is too little where the surname is another.
+            _ => Agreement::None,
+        }
+    }
+
+    /// How the given names fit, as far as the shorter goes.
+    fn given_fit(&self, other: &Self, close: bool) -> Fit {
+        if is_one_word(self.given.iter(), other.given.iter()) {
             return Fit::Same;
         }
-        let pairs = || self.given.iter().zip(&other.given).map(|(mine, theirs)| fit(mine, theirs));
-        let first = pairs().next().unwrap_or(Fit::No);
-        // Without the same surname, what stands behind the first name may be a part of either surname.
-        let enough =
-            if surname { pairs().all(|fit| fit != Fit::No) } else { first != Fit::No && self.given_are_prefix(other) };
-        if enough { first } else { Fit::No }
+        let pairs: Vec<Fit> =
+            self.given.iter().zip(&other.given).map(|(mine, theirs)| fit(mine, theirs, close)).collect();
+        if pairs.contains(&Fit::No) {
+            Fit::No
+        } else if pairs.contains(&Fit::Sound) {
+            Fit::Sound
+        } else {
+            pairs.first().copied().unwrap_or(Fit::No)
+        }
     }
 
-    fn given_are_prefix(&self, other: &Self) -> bool {
-        self.given.iter().zip(&other.given).all(|(mine, theirs)| fit(mine, theirs) != Fit::No)
-    }
-
-    fn all(&self) -> Vec<String> {
-        let surname = self.surname.split_whitespace().map(str::to_owned);
-        self.given.iter().cloned().chain(surname).collect()
+    fn all(&self) -> impl Iterator<Item = &Word> + Clone {
+        self.given.iter().chain(&self.surname)
     }
 }
 
@@ -193,65 +237,35 @@ impl Name {
 enum Fit {
     Same,
     InPart,
+    /// They only sound alike.
+    Sound,
     No,
 }
 
 /// Whether two given names can be one person's.
-fn fit(mine: &str, theirs: &str) -> Fit {
-    let short = |one: &str, other: &str| SPELT_SHORT_FORMS.iter().any(|(short, long)| short == one && long == other);
-    if mine == theirs || short(mine, theirs) || short(theirs, mine) {
-        Fit::Same
-    } else if is_initial_of(mine, theirs) || is_initial_of(theirs, mine) {
-        Fit::InPart
-    } else {
-        Fit::No
-    }
-}
-
-fn is_initial_of(initial: &str, name: &str) -> bool {
-    let mut letters = initial.chars();
-    matches!((letters.next(), letters.next()), (Some(letter), None) if letter.is_alphabetic() && name.starts_with(letter))
-}
-
-fn same_words(mine: &[String], theirs: &[String]) -> bool {
-    let sorted = |words: &[String]| {
-        let mut words = words.to_vec();
-        words.sort();
-        words
+fn fit(mine: &Word, theirs: &Word, close: bool) -> Fit {
+    let short = |one: &Word, other: &Word| {
+        LONG_FORMS.iter().any(|(short, long)| *short == one.as_str() && long.fits(other, false) == Alike::Same)
     };
-    mine.len() == theirs.len() && sorted(mine) == sorted(theirs)
-}
-
-fn generation(said: &str) -> Option<&'static str> {
-    let said = said.to_lowercase();
-    let mut words = said.split(|letter: char| !letter.is_alphanumeric());
-    words.find_map(|word| GENERATIONS.iter().find(|(name, _)| *name == word).map(|(_, generation)| *generation))
-}
-
-/// The words of a name in the spelling that sounds alike share, without titles.
-fn words(said: &str) -> Vec<String> {
-    let said = plain(said);
-    let no_letter = |letter: char| !letter.is_alphanumeric() && !"'\u{2019}`\u{b4}".contains(letter);
-    let words: Vec<&str> = said.split(no_letter).filter(|word| !word.is_empty()).collect();
-    let bare: Vec<&str> =
-        words.iter().copied().filter(|word| !TITLES.contains(word) && generation(word).is_none()).collect();
-    let kept = if bare.is_empty() { words } else { bare };
-    kept.into_iter().map(spelt).filter(|word| !word.is_empty()).collect()
-}
-
-/// A spelling that those of one sound share: Sara and Sarah, Jon and John, Sofia and Sophia, Jörg and Joerg, Erik and Eric.
-fn spelt(word: &str) -> String {
-    let word: String = word.chars().filter(|letter| letter.is_alphanumeric()).collect();
-    let word = word.replace("ph", "f").replace("ck", "k").replace('c', "k").replace('y', "i");
-    let word = word.replace("ae", "a").replace("oe", "o").replace("ue", "u");
-    let mut spelt = String::with_capacity(word.len());
-    for letter in word.chars() {
-        let silent = letter == 'h' && !spelt.is_empty();
-        // Of digits, which a name can have in test data, two are another number.
-        let doubled = letter.is_alphabetic() && spelt.ends_with(letter);
-        if !silent && !doubled {
-            spelt.push(letter);
-        }
+    match mine.fits(theirs, close) {
+        Alike::Same => Fit::Same,
+        _ if short(mine, theirs) || short(theirs, mine) => Fit::Same,
+        _ if mine.is_initial_of(theirs) || theirs.is_initial_of(mine) => Fit::InPart,
+        Alike::Sound => Fit::Sound,
+        Alike::No => Fit::No,
     }
-    spelt
+}
+
+fn are_the_same(mine: &[&Word], theirs: &[&Word], close: bool) -> bool {
+    (mine.len() == theirs.len() && are_among(mine, theirs, close))
+        || is_one_word(mine.iter().copied(), theirs.iter().copied())
+}
+
+/// Whether each of these words is one of those, in whatever order.
+fn are_among(fewer: &[&Word], more: &[&Word], close: bool) -> bool {
+    let mut left = more.to_vec();
+    fewer.iter().all(|word| {
+        let found = left.iter().position(|other| word.fits(other, close) == Alike::Same);
+        found.map(|at| left.swap_remove(at)).is_some()
+    })
 }

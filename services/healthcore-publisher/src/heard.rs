@@ -7,6 +7,7 @@
 use events::{
     contract::{
         event::Event,
+        no_id::is_no_id,
         schema::voice::{BookingConfirmationV1, PatientCreationV1},
         topics::TopicSpec,
     },
@@ -29,6 +30,9 @@ pub struct HeardPatient(Map<String, Value>);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Map<String, Value>", into = "Map<String, Value>")]
 pub struct HeardBooking(Map<String, Value>);
+
+/// An id of a producer is no longer, in characters.
+const LONGEST_ID: usize = 255;
 
 const OF_PATIENT: [&str; 7] = ["call_id", "extraction_id", "name", "email", "phone", "phone_e164", "date_of_birth"];
 const OF_BOOKING: [&str; 8] =
@@ -63,21 +67,40 @@ impl HeardBooking {
 /// The call and the extraction, which no caller says.
 fn ids(data: &Map<String, Value>) -> Result<[String; 2], Rejection> {
     let mut problems = Vec::new();
-    let mut id = |field: &str| match data.get(field) {
-        Some(Value::String(id)) if !id.trim().is_empty() => id.clone(),
-        other => {
-            let absent = matches!(other, None | Some(Value::Null | Value::String(_)));
-            let problem = if absent { "is missing" } else { "has the wrong type" };
-            let remedy = "write the id as a JSON string";
+    let mut id = |field: &str, is_call: bool| match text(data.get(field), is_call) {
+        Ok(id) => id,
+        Err((problem, remedy)) => {
             problems.push(FieldProblem { field: field.into(), problem: problem.into(), remedy: remedy.into() });
             String::new()
         }
     };
-    let ids = ["call_id", "extraction_id"].map(&mut id);
+    let ids = [id("call_id", true), id("extraction_id", false)];
     if problems.is_empty() {
         Ok(ids)
     } else {
         Err(Rejection { category: RejectionCategory::SchemaValidation, problems })
+    }
+}
+
+/// An id without spaces around it, or what is wrong with it and what to do. A call's names something, lest all callers of
+/// whom nothing is known are one; its letters are its producer's.
+fn text(id: Option<&Value>, is_call: bool) -> Result<String, (&'static str, &'static str)> {
+    const WRITE_IT: &str = "write the id as a JSON string";
+    let id = match id {
+        Some(Value::String(id)) => id.trim(),
+        None | Some(Value::Null) => "",
+        Some(_) => return Err(("has the wrong type", WRITE_IT)),
+    };
+    if id.is_empty() {
+        Err(("is missing", WRITE_IT))
+    } else if is_call && is_no_id(id) {
+        Err(("is a placeholder, which names no call", "write the id that the call has"))
+    } else if id.chars().any(char::is_control) {
+        Err(("contains control characters", "remove them"))
+    } else if id.chars().count() > LONGEST_ID {
+        Err(("is longer than 255 characters", "write the id that the call has"))
+    } else {
+        Ok(id.to_owned())
     }
 }
 
@@ -174,6 +197,27 @@ mod tests {
             "1985-03-04"
         );
         assert_eq!(HeardPatient::from(there.clone()).read(&practice("US", "month-first")).unwrap(), there);
+    }
+
+    #[test]
+    fn a_call_that_names_nothing_is_refused_and_any_other_is_taken() {
+        let read = |id: &str| {
+            let heard = json!({"call_id": id, "extraction_id": "x", "name": "Zoe"});
+            let heard: HeardPatient = serde_json::from_value(heard).unwrap();
+            heard.read(&practice("US", "month-first")).map(|said| said.call_id).map_err(|refusal| refusal.to_string())
+        };
+        let nil = "00000000-0000-0000-0000-000000000000";
+        for id in ["undefined", "null", "None", "nil", "NaN", "[object Object]", "{{call_id}}", nil, " unknown ", "N/A"]
+        {
+            assert!(read(id).unwrap_err().contains("call_id: is a placeholder"), "{id}");
+        }
+        let longest = "c".repeat(255);
+        for id in ["call id", "c/1", "\u{fc}", "test", &"c".repeat(129), &longest] {
+            assert_eq!(read(id).unwrap(), id);
+        }
+        assert_eq!(read("  c-1 ").unwrap(), "c-1");
+        assert!(read(&format!("{longest}c")).unwrap_err().contains("call_id: is longer"));
+        assert!(read("c\u{1}").unwrap_err().contains("call_id: contains control"));
     }
 
     #[test]

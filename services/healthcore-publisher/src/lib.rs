@@ -10,8 +10,11 @@ pub mod handlers;
 pub mod heard;
 mod identity;
 mod numbers;
+mod spelling;
 mod store;
 mod tail;
+mod titles;
+mod zone;
 
 pub use app::HealthcorePublisher;
 pub use config::{Config, Role};

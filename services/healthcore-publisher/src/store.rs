@@ -6,7 +6,7 @@ use events::contract::schema::voice::{BookingConfirmationV1, PatientCreationV1};
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    domain::{Appointment, Patient, ReviewReason, contact_locks},
+    domain::{Appointment, OF_ONE_NAME, Patient, ReviewReason, contact_locks},
     identity::{Doubt, Known},
 };
 
@@ -253,13 +253,17 @@ pub async fn patients_of_call(tx: &mut PgConnection, call_id: &str) -> Result<Ve
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }
 
-pub async fn patients_of_name(tx: &mut PgConnection, name: &str) -> Result<Vec<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT id FROM healthcore.patients WHERE healthcore.name_key(name) = healthcore.name_key($1) ORDER BY id LIMIT 2",
-        name
+/// Those of a name, whatever their titles; nobody where they are too many to tell.
+pub async fn patients_of_name(tx: &mut PgConnection, name: &str) -> Result<Vec<(i64, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT id, name FROM healthcore.patients WHERE healthcore.name_key(name) = healthcore.name_key($1) LIMIT $2",
+        name,
+        OF_ONE_NAME as i64 + 1
     )
     .fetch_all(tx)
-    .await
+    .await?;
+    let too_many = rows.len() > OF_ONE_NAME;
+    Ok(if too_many { Vec::new() } else { rows.into_iter().map(|row| (row.id, row.name)).collect() })
 }
 
 /// Who has a slot.

@@ -47,7 +47,13 @@ pub(super) const TABLE: &[Row] = &[
     ("23505", Collision, Stays, "the row is there by now; the next attempt finds it"),
     ("23P01", Collision, Stays, "as 23505, for constraints by exclusion"),
     ("24", Away, Outdated, "a cursor is not where it was left: the session is another's"),
-    ("25", Away, Stays, "the transaction is not in the state that is needed, as behind a pooler of statements"),
+    (
+        "25",
+        Away,
+        Stays,
+        "the transaction is not in the state that is needed, as behind a pooler of statements; or it stood idle for too long \
+         (25P03), as this process does when it is paused or starved, whichever record it has",
+    ),
     (
         "25006",
         Away,
@@ -56,8 +62,7 @@ pub(super) const TABLE: &[Row] = &[
     ),
     ("25P01", Refused, Stays, "the handler ended the transaction itself"),
     ("25P02", Refused, Stays, "a statement failed before and the handler went on"),
-    ("25P03", Slow, Stays, "the transaction stood idle for too long"),
-    ("25P04", Slow, Stays, "the transaction took too long"),
+    ("25P04", Slow, Stays, "the transaction took too long: its record may ask for too much, or a lock, or a pause"),
     ("26", Away, Outdated, "the statement was prepared in another session: a pooler is in between"),
     ("27", Refused, Stays, "a trigger changed what it was called for"),
     ("28", Away, Stays, "the role is not let in: its password was rotated, it may not log in, pg_hba.conf was changed"),
@@ -81,9 +86,9 @@ pub(super) const TABLE: &[Row] = &[
     ("53", Away, Stays, "no memory, disk or connection left"),
     ("54", Refused, Stays, "larger than the database takes: a row, a key of an index"),
     ("55", Away, Stays, "in use, or not in the state that is needed: a restore, a copy to another server"),
-    ("55P03", Slow, Stays, "a lock was not to be had in time: a migration, or one row's"),
+    ("55P03", Slow, Stays, "a lock was not to be had in time: a migration's, or one row's that only this record wants"),
     ("57", Away, Stays, "an operator ended the session, or the server"),
-    ("57014", Slow, Stays, "the statement took too long, or was cancelled"),
+    ("57014", Slow, Stays, "the statement took too long, perhaps for this record only, or was cancelled"),
     ("58", Away, Stays, "the server's system failed it: a disk, a file"),
     ("72", Collision, Stays, "the snapshot is too old; the next attempt has a new one"),
     ("F0", Away, Stays, "the server's settings are wrong"),
@@ -106,11 +111,11 @@ mod tests {
     /// States as they come, by what is to become of a record that meets one.
     #[test]
     fn every_state_has_its_meaning() {
-        let away = "08000 08001 08003 08004 08006 08P01 0A000 0LP01 0P000 24000 25000 25001 25006 26000 28000 28P01 2BP01 34000 \
+        let away = "08000 08001 08003 08004 08006 08P01 0A000 0LP01 0P000 24000 25000 25001 25006 25P03 26000 28000 28P01 2BP01 34000 \
                     3D000 3F000 42501 42601 42602 42622 42701 42702 42703 42704 42710 42723 42725 42804 42809 42830 42883 \
                     42939 42P01 42P02 42P05 42P06 42P07 42P10 42P17 42P18 53000 53100 53200 53300 53400 55000 55006 57000 \
                     57P01 57P02 57P03 57P04 57P05 58000 58030 58P01 58P02 F0000 F0001 HV000 HV00N XX000 XX001 XX002";
-        let slow = "25P03 25P04 55P03 57014";
+        let slow = "25P04 55P03 57014";
         let collision = "23001 23503 23505 23P01 40000 40001 40002 40003 40P01 72000";
         let refused = "20000 21000 22000 22001 22003 22008 22012 22021 22023 22P02 22P05 23000 23502 23514 25P01 25P02 27000 \
                        44000 54000 54001 54011 54023 P0000 P0001 P0002 P0003 P0004 02000 2F000 3B001 SB001 99999";

@@ -158,7 +158,7 @@ async fn a_server_that_ends_a_session_is_an_outage() {
     let mut worker = server.worker().await;
     worker.execute("SET idle_in_transaction_session_timeout = '20ms'; BEGIN").await.unwrap();
     ended(&mut server).await;
-    findings.note("idle within a transaction", "25P03", Class::Slow, worker.execute("SELECT 1").await.unwrap_err());
+    findings.note("idle within a transaction", "25P03", Class::Outage, worker.execute("SELECT 1").await.unwrap_err());
     let mut worker = server.worker().await;
     worker.execute("SET idle_session_timeout = '20ms'").await.unwrap();
     ended(&mut server).await;

@@ -53,6 +53,26 @@ async fn a_booking_in_another_call_is_found_by_the_name_if_only_one_has_it() {
 }
 
 #[tokio::test]
+async fn a_booking_is_not_for_whom_its_title_contradicts() {
+    let record = Record::start().await;
+    const HELD: State<'_> = ("needs_review", Some("unknown_patient"));
+    record.told("call-1", patient("call-1", "Mrs. Roe", "555-1234", None)).await;
+    // In another call, in hers, and before her.
+    record.told("call-2", booking("call-2", "Mr. Roe", "Dr. Smith", "10:00")).await;
+    record.told("call-1", booking("call-1", "Mr. Roe", "Dr. Smith", "11:00")).await;
+    record.told("call-3", booking("call-3", "Herr Doe", "Dr. Smith", "12:00")).await;
+    record.told("call-3", patient("call-3", "Frau Doe", "555-9876", None)).await;
+    assert_appointments(&record, &[(None, HELD), (None, HELD), (None, HELD)]).await;
+    // The other title is hers, and none tells nothing.
+    record.told("call-4", booking("call-4", "Ms. Roe", "Dr. Smith", "13:00")).await;
+    record.told("call-5", booking("call-5", "Roe", "Dr. Smith", "14:00")).await;
+    record.told("call-6", patient("call-6", "Mr. Roe", "555-5555", None)).await;
+    record.told("call-7", booking("call-7", "Mister Roe", "Dr. Smith", "15:00")).await;
+    let expected = [(None, HELD), (None, HELD), (None, HELD), (Some(1), BOOKED), (Some(1), BOOKED), (Some(3), BOOKED)];
+    assert_appointments(&record, &expected).await;
+}
+
+#[tokio::test]
 async fn a_booking_before_its_patient_is_known_waits_and_is_booked_then() {
     let record = Record::start().await;
     let early = record.told("call", booking("call", "Ada Byron", "Dr. Smith", "10:00")).await;

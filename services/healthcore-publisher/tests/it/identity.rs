@@ -77,17 +77,17 @@ async fn one_person_stays_one_patient_however_the_name_is_said() {
     let record = Record::start().await;
     let (contact, born) = ("212-555-0107", Some("1985-12-10"));
     record.told("call-0", patient("call-0", "Zo\u{eb} Byron", contact, born)).await;
-    let said = ["Zoe Byron", "BYRON, ZOE", "Z. Byron", "Zoe", "Ms Byron", "Zo\u{eb} Byron-King", "Zoe Lovelace"];
+    let said = ["Zoe Byron", "BYRON, ZOE", "Z. Byron", "Zoe", "Ms Byron", "Zo\u{eb} Byron-King", "Zoe Byron Lovelace"];
     for (n, name) in said.iter().enumerate() {
         let call = format!("call-{}", n + 1);
         record.told(&call, patient(&call, name, contact, born)).await;
         assert_eq!(record.patient_count().await, 1, "{name}");
     }
     let shown = &patients(&record).await[0];
-    assert_eq!((&shown["name"], &shown["doubt"]), (&json!("Zoe Lovelace"), &Value::Null));
+    assert_eq!((&shown["name"], &shown["doubt"]), (&json!("Zoe Byron Lovelace"), &Value::Null));
     // What says less than the record does not take its place.
-    record.told("last", patient("last", "Z. Lovelace", contact, born)).await;
-    assert_eq!(patients(&record).await[0]["name"], "Zoe Lovelace");
+    record.told("last", patient("last", "Z. Byron Lovelace", contact, born)).await;
+    assert_eq!(patients(&record).await[0]["name"], "Zoe Byron Lovelace");
 }
 
 #[tokio::test]
@@ -98,4 +98,29 @@ async fn who_corrects_a_birth_date_or_a_name_within_a_call_is_one() {
     record.told("call", patient("call", "Jon Doe", "555-0101", Some("1985-01-16"))).await;
     let all = patients(&record).await;
     assert_eq!((all.len(), &all[0]["date_of_birth"]), (1, &json!("1985-01-16")));
+}
+
+#[tokio::test]
+async fn two_of_whom_the_family_name_comes_first_are_two() {
+    let record = Record::start().await;
+    let born = Some("2015-05-05");
+    for (n, (one, other, doubt)) in [
+        ("Wang Ming", "Wang Hong", "other_family_name"),
+        ("Mr. Roe", "Mrs. Roe", "other_title"),
+        ("Mai Tran", "May Tran", "other_given_name"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let contact = format!("212-555-011{n}");
+        for (m, name) in [one, other].into_iter().enumerate() {
+            let call = format!("call-{n}-{m}");
+            record.told(&call, patient(&call, name, &contact, born)).await;
+        }
+        let all = patients(&record).await;
+        let (first, second) = (&all[2 * n], &all[2 * n + 1]);
+        assert_eq!((&first["name"], &second["name"]), (&json!(one), &json!(other)));
+        assert_eq!((&first["doubt"], &second["doubt"]), (&Value::Null, &json!(doubt)));
+        assert_eq!(second["possible_duplicate_of"], first["id"]);
+    }
 }

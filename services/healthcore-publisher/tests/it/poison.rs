@@ -113,3 +113,33 @@ async fn a_person_releases_the_brake_that_a_hundred_bad_records_put_on() {
     assert_eq!((consumer["ok"].as_bool(), consumer["brake"].is_null()), (Some(true), true), "{consumer}");
     assert!(record.service.log().contains("released by a person"), "{}", record.service.log());
 }
+
+/// All callers of a call that names nothing would be one.
+#[tokio::test]
+async fn a_call_that_names_nothing_is_a_dead_letter_in_every_shape() {
+    let record = Record::start().await;
+    let nothing =
+        ["undefined", "null", "[object Object]", "{{call_id}}", "Unknown", "00000000-0000-0000-0000-000000000000"];
+    for call in nothing {
+        let data = format!(r#"{{"call_id": "{call}", "name": "Jane Roe", "extraction_id": "x"}}"#);
+        let envelope = format!(r#"{{"event_type": "ai_response.patient_creation", "data": {data}}}"#);
+        let flat =
+            format!(r#"{{"call_id": "{call}", "response_type": "PATIENT_CREATION", "data": {{"name": "Jane Roe"}}}}"#);
+        for value in [envelope, flat] {
+            record.hear_raw(b"call", value.as_bytes(), &[]).await;
+        }
+    }
+    // An earlier system's ids are its own, without the spaces around them.
+    for call in ["call id/1", " call id/1  "] {
+        record.told("call", patient(call, "Ada Byron", "", None)).await;
+    }
+    let calls: Vec<String> =
+        sqlx::query_scalar("SELECT call_id FROM healthcore.patient_calls").fetch_all(record.pool()).await.unwrap();
+    assert_eq!((record.patient_count().await, calls), (1, vec!["call id/1".to_owned()]));
+    let queue = record.names.in_kafka(&DEAD_LETTER_QUEUE);
+    let letters = kafka::read_topic(&stack::kafka(), &queue, 2 * nothing.len(), LONG).await;
+    for letter in letters {
+        let said = String::from_utf8_lossy(letter.header(dlq::MESSAGE).unwrap_or_default()).into_owned();
+        assert!(said.contains("call_id: is a placeholder"), "{said}");
+    }
+}

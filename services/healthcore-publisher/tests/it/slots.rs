@@ -2,6 +2,7 @@
 
 use events::contract::{codec, envelope::Envelope, event::NewEvent, schema::voice::BookingConfirmationV1};
 use serde_json::json;
+use test_kit::process::ServiceProcess;
 
 use crate::support::{Record, booking, by, connect, day, patient, run, try_run, types};
 
@@ -287,4 +288,43 @@ async fn a_local_time_that_does_not_exist_or_exists_twice_is_never_booked() {
     let held =
         "UPDATE healthcore.appointments SET status = 'booked', reason = NULL WHERE reason = 'time_does_not_exist'";
     assert!(try_run(&mut psql, held).await.unwrap_err().contains("does not exist"));
+}
+
+#[tokio::test]
+async fn what_other_programs_write_without_a_zone_is_in_the_zone_of_the_practice() {
+    let record = Record::with(&[("PRACTICE_TIME_ZONE", "Europe/Berlin"), ("KAFKA_ENABLED", "false")]).await;
+    let mut psql = connect(&record).await;
+    let insert = |date: &str, time: &str| {
+        format!(
+            "INSERT INTO healthcore.appointments (patient_name, dentist, date, time)
+            VALUES ('X Y', 'Dr. Psql', '{date}', '{time}')"
+        )
+    };
+    let told = by(&record, &mut psql, &insert("2026-12-01", "10:00")).await;
+    assert_eq!(told[0].data["starts_at"], "2026-12-01T09:00:00.000Z");
+    let refused = try_run(&mut psql, &insert("2027-03-28", "02:30")).await.unwrap_err();
+    assert!(refused.contains("does not exist"), "{refused}");
+
+    // Another zone is taken at the next start; while somebody holds the table, the service starts all the same and says so.
+    let default = async || -> String {
+        let default = "SELECT column_default FROM information_schema.columns
+            WHERE table_schema = 'healthcore' AND table_name = 'appointments' AND column_name = 'time_zone'";
+        sqlx::query_scalar(default).fetch_one(record.pool()).await.unwrap()
+    };
+    let environment = [
+        ("DATABASE_URL", record.database.url().to_owned()),
+        ("KAFKA_ENABLED", "false".to_owned()),
+        ("PRACTICE_TIME_ZONE", "America/New_York".to_owned()),
+    ];
+    run(&mut psql, "BEGIN; LOCK TABLE healthcore.appointments IN ACCESS SHARE MODE").await;
+    let mut blocked = ServiceProcess::spawn("healthcore-publisher", &environment).await;
+    blocked.wait_ready().await;
+    assert_eq!(default().await, "'Europe/Berlin'::text");
+    assert!(blocked.log().contains("cannot make the practice's time zone the default"), "{}", blocked.log());
+    run(&mut psql, "COMMIT").await;
+    let mut free = ServiceProcess::spawn("healthcore-publisher", &environment).await;
+    free.wait_ready().await;
+    assert_eq!(default().await, "'America/New_York'::text");
+    let told = by(&record, &mut psql, &insert("2026-12-02", "10:00")).await;
+    assert_eq!(told[0].data["starts_at"], "2026-12-02T15:00:00.000Z");
 }

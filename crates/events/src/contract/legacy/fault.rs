@@ -51,11 +51,11 @@ pub(super) fn object(field: &'static str, value: Option<Value>) -> Result<Map<St
     }
 }
 
-/// The id that has to be there, also where it was written as a number.
+/// The id that has to be there, also where it was written as a number; without spaces around it.
 pub(super) fn id(field: &'static str, value: Option<&Value>) -> Result<String, Mismatch> {
     let value = value.ok_or_else(|| missing(field))?;
     let id = text(value).ok_or_else(|| wrong(field, value, "the id that it has"))?;
-    if is_no_id(&id) { Err(placeholder(field)) } else { Ok(id) }
+    if is_no_id(&id) { Err(placeholder(field)) } else { Ok(id.trim().to_owned()) }
 }
 
 pub(super) fn placeholder(field: &'static str) -> Mismatch {

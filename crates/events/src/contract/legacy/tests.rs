@@ -200,6 +200,8 @@ fn the_reason_names_the_mistake_in_the_shape_that_was_meant() {
         (voice, flat.replace("response_type", "responseType"), "response_type: is missing"),
         (voice, flat.replace("\"c\"", "\"undefined\""), "call_id: is a placeholder"),
         (voice, flat.replace("\"c\"", "\"NULL\""), "call_id: is a placeholder"),
+        (voice, flat.replace("\"c\"", "\"unknown\""), "call_id: is a placeholder"),
+        (voice, flat.replace("\"c\"", "\"N/A\""), "call_id: is a placeholder"),
         (voice, flat.replace("\"c\"", &format!("\"{nil}\"")), "call_id: is a placeholder"),
         (voice, flat.replace("\"c\"", "\"{{call_id}}\""), "call_id: is a placeholder"),
         (voice, flat.replace("\"c\"", "\" \""), "call_id: is empty"),
