@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     Rules, date,
     fields::{Fields, Rejection},
-    name::name,
+    name::{name, service},
     placeholder::Of,
     text, time,
 };
@@ -46,8 +46,8 @@ impl Booking {
         let date = fields.required("date", Of::Value, |text| date::appointment(text, rules.date_order));
         let time = fields.required("time", Of::Value, time::time);
         let patient_name = fields.required("patient_name", Of::Name, name);
-        let service = fields.optional("service", Of::Words, name);
-        let notes = fields.optional("notes", Of::Words, text::notes);
+        let service = fields.optional_words("service", service);
+        let notes = fields.optional_words("notes", text::notes);
         let whole = match (dentist, date, time, patient_name) {
             (Some(dentist), Some(date), Some(time), Some(patient_name)) => {
                 Some(Self { dentist, date, time, patient_name, service, notes })
@@ -95,6 +95,33 @@ mod tests {
         let data = json!({"dentist": " Dr.  Smith", "date": "10/25/2025", "time": "2:30 PM", "patient_name": "John", "service": "", "notes": "a\nb", "room": 4});
         let expected = json!({"dentist": "Dr. Smith", "date": "2025-10-25", "time": "14:30", "patient_name": "John", "notes": "a\nb"});
         assert_eq!(serde_json::to_value(read(&data).unwrap()).unwrap(), expected);
+    }
+
+    #[test]
+    fn free_text_may_be_a_number_and_speak_of_signs() {
+        for (said, kept) in [
+            (json!(36), json!("36")),
+            (json!("36"), json!("36")),
+            (json!(1.5), json!("1.5")),
+            (
+                json!("Call {{agent}} back; allergic to penicillin"),
+                json!("Call {{agent}} back; allergic to penicillin"),
+            ),
+            (json!("Plan covers 80%(dental) only"), json!("Plan covers 80%(dental) only")),
+            (json!("Pays $5 or ${10}"), json!("Pays $5 or ${10}")),
+            (json!("%(x)s and so on"), json!("%(x)s and so on")),
+            (json!("{{notes}}"), Value::Null),
+            (json!("${a} - %(b)s."), Value::Null),
+            (json!("{{{notes}}}"), Value::Null),
+            (json!(false), Value::Null),
+            (json!([]), Value::Null),
+        ] {
+            let data = json!({"dentist": "Dr. Smith", "date": "2025-10-25", "time": "10:00", "patient_name": "John", "service": said, "notes": said});
+            let read = serde_json::to_value(read(&data).unwrap()).unwrap();
+            assert_eq!((&read["service"], &read["notes"]), (&kept, &kept), "{said}");
+        }
+        let list = json!({"dentist": "Dr. Smith", "date": "2025-10-25", "time": "10:00", "patient_name": "John", "service": ["Cleaning"]});
+        assert_eq!(read(&list).unwrap_err().problems[0].problem, "has the wrong type");
     }
 
     #[test]

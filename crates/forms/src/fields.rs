@@ -1,8 +1,8 @@
 //! Reads typed fields out of a JSON object and gathers every problem instead of stopping at the first.
 //!
 //! Promises: a [`FieldProblem`] names the field, what is wrong and what to do, and never contains the value, which is a
-//! person's. Unknown keys are ignored: an AI adds what it likes. `null`, an empty text and a placeholder mean that nothing was
-//! said.
+//! person's. Unknown keys are ignored: an AI adds what it likes. `null`, `false`, what is empty and a placeholder mean that nothing
+//! was said.
 
 use std::{error::Error, fmt};
 
@@ -150,9 +150,26 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The same for an optional text of any words, which an AI may write as a number.
+    pub(crate) fn optional_words<T>(&mut self, field: &str, read: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+        match self.object.get(field) {
+            Some(Value::Number(number)) => {
+                let read = read(&number.to_string());
+                self.kept(field, read)
+            }
+            _ => self.optional(field, Of::Words, read),
+        }
+    }
+
     fn said(&self, field: &str, of: Of) -> Said<'a> {
         let Some(value) = self.object.get(field).filter(|value| !value.is_null()) else { return Said::Missing };
-        let Value::String(said) = value else { return Said::OtherType };
+        let said = match value {
+            Value::String(said) => said,
+            Value::Bool(false) => return Said::Nothing,
+            Value::Array(all) if all.is_empty() => return Said::Nothing,
+            Value::Object(all) if all.is_empty() => return Said::Nothing,
+            _ => return Said::OtherType,
+        };
         match text::line(said) {
             Ok(line) if line.is_empty() => Said::Missing,
             Ok(line) if says_nothing(&line, of) => Said::Nothing,

@@ -15,6 +15,7 @@ pub mod phone;
 pub mod placeholder;
 pub mod text;
 pub mod time;
+pub mod words;
 pub mod wrong;
 
 use chrono::{NaiveDate, Utc};

@@ -12,7 +12,7 @@ use crate::{
     fields::{Fields, Rejection},
     name::name,
     phone,
-    placeholder::{Of, is_no_address, is_no_number},
+    placeholder::{Of, is_no_number},
 };
 
 /// A patient to register or to update.
@@ -42,11 +42,11 @@ impl PatientCreation {
     pub fn read(data: &Value, rules: &Rules) -> Result<Self, Rejection> {
         let mut fields = Fields::of(data)?;
         let name = fields.required("name", Of::Name, name);
-        let email = fields.optional("email", Of::Value, email::email).filter(|address| !is_no_address(address));
-        let said = fields.optional_digits("phone", Of::Value, phone::said).filter(|number| !is_no_number(number));
+        let email = fields.optional("email", Of::Address, email::email);
+        let said = fields.optional_digits("phone", Of::Phone, phone::said).filter(|number| !is_no_number(number));
         let read = data.get("phone_e164").and_then(Value::as_str).and_then(phone::read_e164);
         let date_of_birth =
-            fields.optional("date_of_birth", Of::Value, |text| date::birth(text, rules.date_order, rules.today));
+            fields.optional("date_of_birth", Of::Birth, |text| date::birth(text, rules.date_order, rules.today));
         let phone = said.or_else(|| read.clone());
         let phone_e164 = read.or_else(|| phone::e164(phone.as_deref()?, rules.region));
         fields.finish(name.map(|name| Self { name, email, phone, phone_e164, date_of_birth }))
@@ -109,7 +109,7 @@ mod tests {
             ("2026-12-02", "is in the future"),
             ("12/31/1899", "is before 1900"),
             ("02/31/1990", "is no day of the calendar"),
-            ("soon", "is no date in a known form"),
+            ("5 days ago", "is no date in a known form"),
         ] {
             assert_eq!(born(date).unwrap_err().problems[0].problem, problem);
         }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named() {
-        let seen = problems(json!({"email": "john", "phone": "12", "date_of_birth": "13/13/1990"}));
+        let seen = problems(json!({"email": "john@", "phone": "12", "date_of_birth": "13/13/1990"}));
         let fields: Vec<_> = seen.iter().map(|(field, _)| field.as_str()).collect();
         assert_eq!(fields, ["name", "email", "phone", "date_of_birth"]);
     }
@@ -132,6 +132,61 @@ mod tests {
             serde_json::to_value(PatientCreation::read(&fake, &rules()).unwrap()).unwrap(),
             json!({"name": "Ann"})
         );
+        for (field, words) in [
+            (
+                "email",
+                &[
+                    json!("declined"),
+                    json!("no email provided"),
+                    json!("does not have one"),
+                    json!("Doesn't have one at the moment."),
+                    json!("none on file"),
+                    json!("no tiene"),
+                    json!("aucun"),
+                    json!("なし"),
+                    json!("无"),
+                    json!("john"),
+                    json!("false"),
+                    json!(false),
+                    json!([]),
+                    json!({}),
+                    json!("[]"),
+                    json!("none@none"),
+                    json!("n/a@n/a.com"),
+                    json!("<none@none.com>"),
+                ][..],
+            ),
+            ("phone", &[json!("same number"), json!("caller ID"), json!("kein Telefon"), json!("pas de téléphone")]),
+            (
+                "date_of_birth",
+                &[json!("not sure"), json!("soon"), json!("1985-01-XX"), json!("??/??/1985"), json!("TT.MM.1985")],
+            ),
+        ] {
+            for word in words {
+                let read = PatientCreation::read(&json!({"name": "Ann", field: word}), &rules());
+                assert_eq!(serde_json::to_value(read.unwrap()).unwrap(), json!({"name": "Ann"}), "{field} {word}");
+            }
+        }
+        for (field, wrong) in [
+            (
+                "email",
+                &[
+                    "john at example dot org",
+                    "john (at) example",
+                    "juan arroba example",
+                    "john.example",
+                    "john@",
+                    "john5",
+                    "john example dot org",
+                ][..],
+            ),
+            ("phone", &["12", "+1XXXXXXXXXX", "٢١٢٥٥٥٠١٤٢", "john@example.org"]),
+            ("date_of_birth", &["about 1985", "1985-01", "1985-13-XX-01", "1985-Jan-15"]),
+        ] {
+            for wrong in wrong {
+                assert_eq!(problems(json!({"name": "Ann", field: wrong}))[0].0, field, "{wrong}");
+            }
+        }
         for name in ["unknown", "N/A", "<full name>", "{{name}}", "-"] {
             assert!(problems(json!({"name": name}))[0].1.starts_with("was not said"), "{name}");
         }

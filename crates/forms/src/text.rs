@@ -7,9 +7,12 @@ use crate::wrong::Wrong;
 /// The longest note, in characters.
 pub const NOTES_MAX: usize = 2000;
 
+/// `Mª José` is María.
+const ORDINALS: [char; 2] = ['ª', 'º'];
+
 const CONTROL: Wrong = Wrong("contains control characters", "remove them");
 
-/// In Unicode NFKC, without invisible characters, every run of white space as one space.
+/// In Unicode NFKC but for `ª` and `º`, which are no letters of a name, without invisible characters, every run of white space as one space.
 ///
 /// # Errors
 /// When there are control characters in it, line breaks and tabulators among them, other than at its ends.
@@ -19,8 +22,19 @@ pub fn line(text: &str) -> Result<String, Wrong> {
     if visible.chars().any(controls) {
         return Err(CONTROL);
     }
-    let compatible: String = visible.nfkc().collect();
-    Ok(compatible.split_whitespace().collect::<Vec<_>>().join(" "))
+    Ok(compatible(visible).split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// NFKC makes an accent that stands alone a space with a mark: `O´Brien` would be two words. It is an apostrophe.
+fn compatible(text: &str) -> String {
+    let accent = |c: char| matches!(c, '\u{b4}' | '\u{384}' | '\u{1fbd}' | '\u{1fbf}' | '\u{1ffd}' | '\u{1ffe}');
+    let mut compatible = String::new();
+    for part in text.replace(accent, "'").split_inclusive(ORDINALS) {
+        let run = part.trim_end_matches(ORDINALS);
+        compatible.extend(run.nfkc());
+        compatible.push_str(&part[run.len()..]);
+    }
+    compatible
 }
 
 /// In Unicode NFC, with its lines. What joins letters and picks a sign's shape stays: it changes what is seen.
@@ -72,6 +86,9 @@ mod tests {
             ("\u{202e}Jo\u{2066}hn", "John"),
             ("Ａｎｎ　Ｐｏｅ", "Ann Poe"),
             ("ﬁnn", "finn"),
+            ("O´Brien", "O'Brien"),
+            ("D´ Angelo", "D' Angelo"),
+            ("Mª José №º", "Mª José Noº"),
             ("\u{200b}\u{2060}", ""),
         ] {
             assert_eq!(line(typed), Ok(form.to_owned()), "{typed:?}");
