@@ -72,6 +72,12 @@ impl ReviewReason {
         }
     }
 
+    /// Whether a booking is held for one of these, and not because a person wants it so.
+    pub fn is_ours(reason: &str) -> bool {
+        let all = [Self::SlotTaken, Self::UnknownPatient, Self::TimeDoesNotExist, Self::TimeExistsTwice];
+        all.iter().any(|ours| ours.as_str() == reason)
+    }
+
     /// What `local_time_problem` of the database says.
     pub fn of_time(problem: Option<&str>) -> Option<Self> {
         problem.map(|problem| match problem {
@@ -133,11 +139,14 @@ pub fn contact_locks(email: Option<&str>, phones: [Option<&str>; 2], name: &str)
 pub const OF_ONE_NAME: usize = 50;
 
 /// Picks the patient that a booking is for: of those that the same call spoke of, the one of that name, or the only one
-/// where the booking names a part of his name ("John" for "John Doe"); else the only one in the record who has that name. Whose
-/// title contradicts the booking's ("Mrs." for "Mr.", "Sr." for "Jr.") is nobody whom it is for.
+/// where the booking names a part of his name ("John" for "John Doe"); else the only one in the record who has that name. Two of
+/// the call whom it fits are nobody. Whose title contradicts the booking's ("Mrs." for "Mr.", "Sr." for "Jr.") is nobody whom it
+/// is for.
 pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[(i64, String)]) -> Option<i64> {
-    if let Some((id, _)) = of_call.iter().find(|(_, name)| plain(name) == plain(named)) {
-        return Some(*id);
+    let exact: Vec<i64> =
+        of_call.iter().filter(|(_, name)| in_order(name) == in_order(named)).map(|(id, _)| *id).collect();
+    if let [first, others @ ..] = &exact[..] {
+        return others.is_empty().then_some(*first);
     }
     let named = Name::of(named);
     let agreeing = |enough: &[Agreement]| -> Vec<i64> {
@@ -151,9 +160,14 @@ pub fn patient_of_booking(named: &str, of_call: &[(i64, String)], of_name: &[(i6
         &agreeing(&[Agreement::Whole, Agreement::InPart, Agreement::Surname])[..],
         &of_name[..],
     ) {
-        ([id], _, _) | ([], [id], _) | (_, _, [id]) => Some(*id),
+        ([id], _, _) | ([], [id], _) | ([], [], [id]) => Some(*id),
         _ => None,
     }
+}
+
+/// The same, "Doe, John" as "John Doe".
+fn in_order(name: &str) -> String {
+    plain(&name.split_once(',').map_or_else(|| name.to_owned(), |(family, given)| format!("{given} {family}")))
 }
 
 /// A name without case and accents: within one call the AI writes "François" once and "Francois" the next time.
@@ -216,6 +230,11 @@ mod tests {
         assert_eq!(patient_of_booking("Jane", &pair, &[]), Some(2));
         assert_eq!(patient_of_booking("Doe, Jane", &pair, &[]), Some(2));
         assert_eq!(patient_of_booking("J. Doe", &pair, &[]), None, "either");
+        for other in ["john doe", "Doe, John"] {
+            let namesakes = [(1, "John Doe".to_owned()), (2, other.to_owned())];
+            assert_eq!(patient_of_booking("John Doe", &namesakes, &[]), None, "{other}");
+            assert_eq!(patient_of_booking("John", &namesakes, &[]), None, "{other}");
+        }
         assert_eq!(patient_of_booking("J. Doe", &call, &[]), Some(1));
         assert_eq!(patient_of_booking("John Roe", &call, &[]), None, "another surname");
         assert_eq!(patient_of_booking("Mary Major", &call, &[]), None, "a call for somebody else");

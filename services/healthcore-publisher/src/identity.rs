@@ -16,7 +16,11 @@ pub struct Known {
     pub name: String,
     pub date_of_birth: Option<NaiveDate>,
     pub same_contact: bool,
+    /// How many of address and number are the same.
+    pub contacts: i32,
     pub same_call: bool,
+    /// He is one of whom too little was said to know whether he is another.
+    pub said_too_little: bool,
 }
 
 /// Whom the caller is.
@@ -73,26 +77,42 @@ enum Verdict {
 /// Finds the caller among those whom he could be.
 pub fn identify(said: &PatientCreationV1, known: &[Known]) -> Identity {
     let name = Name::of(&said.name);
-    let mut best: Option<(u8, i64)> = None;
+    let mut best: Option<(Fit, &Known)> = None;
     let mut rivals = false;
     let mut doubt = None;
     for one in known {
         match compare(&name, said.date_of_birth, one) {
-            Verdict::Same(rank) => match best {
-                Some((other, _)) if other > rank => {}
-                Some((other, _)) if other == rank => rivals = true,
-                _ => (best, rivals) = (Some((rank, one.id)), false),
-            },
+            Verdict::Same(rank) => {
+                let fit = fit(rank, said, one);
+                match best {
+                    Some((other, _)) if other > fit => {}
+                    Some((other, _)) if other == fit => rivals = true,
+                    _ => (best, rivals) = (Some((fit, one)), false),
+                }
+            }
             Verdict::Perhaps(why) => doubt = doubt.or(Some(Doubt { of: one.id, why })),
             Verdict::Other => {}
         }
     }
     match best {
-        // An initial that is two people's tells neither.
-        Some((IN_PART, id)) if rivals => Identity::New(Some(Doubt { of: id, why: Why::NameInPart })),
-        Some((_, id)) => Identity::Known(id),
+        // What two people have in common tells neither.
+        Some((_, one)) if rivals => Identity::New(Some(Doubt { of: one.id, why: Why::NameInPart })),
+        Some((_, one)) => Identity::Known(one.id),
         None => Identity::New(doubt),
     }
+}
+
+/// How well somebody fits, the better the higher: by the name, the birth date, how much of the contact is his, whether the call
+/// spoke of him; last, of whom no more is known than was said now is taken before those whom he could be.
+type Fit = (u8, bool, i32, bool, bool);
+
+fn fit(rank: u8, said: &PatientCreationV1, known: &Known) -> Fit {
+    // An initial that is two people's tells neither, whatever else is theirs.
+    if rank == IN_PART {
+        return (rank, false, 0, false, false);
+    }
+    let is_born_then = said.date_of_birth.is_some() && said.date_of_birth == known.date_of_birth;
+    (rank, is_born_then, known.contacts, known.same_call, known.said_too_little && known.date_of_birth.is_none())
 }
 
 const IN_PART: u8 = 1;
@@ -171,7 +191,8 @@ mod tests {
 
     fn known(id: i64, name: &str, born: Option<&str>) -> Known {
         let date_of_birth = born.map(|day| day.parse().unwrap());
-        Known { id, name: name.into(), date_of_birth, same_contact: true, same_call: false }
+        let name = name.into();
+        Known { id, name, date_of_birth, same_contact: true, contacts: 1, same_call: false, said_too_little: false }
     }
 
     const BORN: Option<&str> = Some("2015-05-05");
@@ -372,6 +393,29 @@ mod tests {
         assert_eq!(identify(&said("Annabella Byron", None), &recorded), Identity::New(None), "of the family");
         let corrected = [Known { same_call: true, ..known(1, "Ada", None) }];
         assert_eq!(identify(&said("Ada Byron", None), &corrected), Identity::Known(1));
+    }
+
+    #[test]
+    fn two_who_fit_equally_are_neither() {
+        let namesakes = |one, other| [known(1, "John Doe", one), known(2, "John Doe", other)];
+        let (old, young) = (Some("1960-01-15"), Some("1990-07-02"));
+        let doubt = Identity::New(Some(Doubt { of: 1, why: Why::NameInPart }));
+        for (one, other) in [(old, young), (None, None), (old, None), (None, young)] {
+            assert_eq!(identify(&said("John Doe", None), &namesakes(one, other)), doubt);
+        }
+        // What fits better is he: a birth date, one contact more, the call; and who is as little known as he is now.
+        assert_eq!(identify(&said("John Doe", young), &namesakes(None, young)), Identity::Known(2));
+        assert_eq!(identify(&said("John Doe", young), &namesakes(old, young)), Identity::Known(2));
+        let [one, other] = namesakes(old, young);
+        for better in [
+            Known { contacts: 2, ..other.clone() },
+            Known { same_call: true, ..other.clone() },
+            Known { said_too_little: true, date_of_birth: None, ..other.clone() },
+        ] {
+            assert_eq!(identify(&said("John Doe", None), &[one.clone(), better]), Identity::Known(2));
+        }
+        let in_doubt = Known { said_too_little: true, ..other };
+        assert_eq!(identify(&said("John Doe", None), &[one, in_doubt]), doubt, "more is known of him");
     }
 
     #[test]

@@ -55,7 +55,9 @@ pub async fn known_people(tx: &mut PgConnection, said: &PatientCreationV1) -> Re
         Known,
         r#"SELECT p.id, p.name, healthcore.readable(p.date_of_birth) AS date_of_birth,
                   coalesce(lower(p.email) = lower($1) OR p.phone = $2 OR p.phone_e164 = $3, false) AS "same_contact!",
-                  c.patient_id IS NOT NULL AS "same_call!"
+                  coalesce(lower(p.email) = lower($1), false)::int
+                      + coalesce(p.phone = $2 OR p.phone_e164 = $3, false)::int AS "contacts!",
+                  c.patient_id IS NOT NULL AS "same_call!", p.doubt IS NOT DISTINCT FROM 'name_in_part' AS "said_too_little!"
            FROM healthcore.patients p
            LEFT JOIN healthcore.patient_calls c ON c.patient_id = p.id AND c.call_id = $4
            WHERE lower(p.email) = lower($1) OR p.phone = $2 OR p.phone_e164 = $3
@@ -127,7 +129,7 @@ pub async fn note_call(tx: &mut PgConnection, call_id: &str, patient_id: i64) ->
     Ok(())
 }
 
-/// A booking whose patient is not known.
+/// A live booking of a call that none of the call's patients has: its patient is not known, or was found by the name alone.
 #[derive(Debug)]
 pub struct WaitingBooking {
     pub id: i64,
@@ -140,32 +142,39 @@ pub struct WaitingBooking {
     pub time_problem: Option<String>,
 }
 
-/// Those of a call, in the order in which slots are locked.
-pub async fn bookings_without_patient(
-    tx: &mut PgConnection,
-    call_id: &str,
-) -> Result<Vec<WaitingBooking>, sqlx::Error> {
+impl WaitingBooking {
+    pub fn slot(&self) -> Slot<'_> {
+        Slot { dentist: &self.dentist, date: self.date, time: self.time }
+    }
+}
+
+/// Those of a call, as they were said.
+pub async fn waiting_bookings(tx: &mut PgConnection, call_id: &str) -> Result<Vec<WaitingBooking>, sqlx::Error> {
     sqlx::query_as!(
         WaitingBooking,
         "SELECT id, patient_name, dentist, date, time, service,
                 healthcore.local_time_problem(date + time, time_zone) AS time_problem
-         FROM healthcore.appointments
-         WHERE call_id = $1 AND status = 'needs_review' AND patient_id IS NULL
+         FROM healthcore.appointments a
+         WHERE call_id = $1 AND status IN ('booked', 'needs_review')
+           AND NOT EXISTS (SELECT FROM healthcore.patient_calls c
+                           WHERE c.call_id = a.call_id AND c.patient_id = a.patient_id)
            AND healthcore.readable(date) IS NOT NULL AND healthcore.readable(time) IS NOT NULL
-         ORDER BY healthcore.name_key(dentist), date, time, id FOR UPDATE",
+         ORDER BY id",
         call_id
     )
     .fetch_all(tx)
     .await
 }
 
-/// Gives a booking that waited its patient: it is booked, or held for another reason.
+/// Gives a booking of this call its patient: it is booked, or held for another reason. It stays what the call announced, also
+/// where somebody else had it.
 pub async fn give_patient(
     tx: &mut PgConnection,
     id: i64,
     patient_id: i64,
     review: Option<ReviewReason>,
 ) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT set_config('switchboard.same_booking', 'on', true) AS noted").fetch_one(&mut *tx).await?;
     sqlx::query!(
         "UPDATE healthcore.appointments SET patient_id = $2, reason = $3,
                 status = CASE WHEN $3::text IS NULL THEN 'booked' ELSE 'needs_review' END
@@ -191,29 +200,29 @@ pub struct OtherBooking {
     pub same_slot: bool,
     pub service: Option<String>,
     pub is_booked: bool,
+    /// Why it is held.
+    pub reason: Option<String>,
 }
 
-/// The live bookings of a call but this one.
+/// The live bookings of a call but this one, beside a slot.
 pub async fn other_bookings(
     tx: &mut PgConnection,
     call_id: &str,
     besides: Option<i64>,
-    dentist: &str,
-    date: NaiveDate,
-    time: NaiveTime,
+    slot: Slot<'_>,
 ) -> Result<Vec<OtherBooking>, sqlx::Error> {
     sqlx::query_as!(
         OtherBooking,
         r#"SELECT id, patient_id, patient_name, healthcore.name_key(dentist) = healthcore.name_key($3) AS "same_dentist!",
                   (healthcore.name_key(dentist), date, time) = (healthcore.name_key($3), $4, $5) AS "same_slot!",
-                  service, status = 'booked' AS "is_booked!"
+                  service, status = 'booked' AS "is_booked!", reason
            FROM healthcore.appointments
-           WHERE call_id = $1 AND id IS DISTINCT FROM $2 AND status IN ('booked', 'needs_review') ORDER BY id FOR UPDATE"#,
+           WHERE call_id = $1 AND id IS DISTINCT FROM $2 AND status IN ('booked', 'needs_review') ORDER BY id"#,
         call_id,
         besides,
-        dentist,
-        date,
-        time
+        slot.dentist,
+        slot.date,
+        slot.time
     )
     .fetch_all(tx)
     .await
@@ -266,37 +275,117 @@ pub async fn patients_of_name(tx: &mut PgConnection, name: &str) -> Result<Vec<(
     Ok(if too_many { Vec::new() } else { rows.into_iter().map(|row| (row.id, row.name)).collect() })
 }
 
+/// A time of a dentist's.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot<'a> {
+    pub dentist: &'a str,
+    pub date: NaiveDate,
+    pub time: NaiveTime,
+}
+
+/// Makes whoever decides about the same slots or bookings wait until the transaction ends: handlers by the slots, everybody
+/// else by the rows that have them and those of the call. What is read of them afterwards stays so. Slots come before rows, each
+/// kind sorted: see [`lock_call`].
+pub async fn lock_book(tx: &mut PgConnection, call_id: &str, slots: &[Slot<'_>]) -> Result<(), sqlx::Error> {
+    let dentists: Vec<String> = slots.iter().map(|slot| slot.dentist.to_owned()).collect();
+    let moments: Vec<String> = slots.iter().map(|slot| format!("{} {}", slot.date, slot.time)).collect();
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(id) FROM (
+             SELECT DISTINCT hashtextextended('slot ' || moment || ' ' || healthcore.name_key(dentist), 0) AS id
+             FROM unnest($1::text[], $2::text[]) AS slot (dentist, moment) ORDER BY id
+         ) AS slots",
+        &dentists,
+        &moments
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let (dates, times): (Vec<NaiveDate>, Vec<NaiveTime>) = slots.iter().map(|slot| (slot.date, slot.time)).unzip();
+    let mut locked: Vec<i64> = Vec::new();
+    loop {
+        let wanted = sqlx::query_scalar!(
+            r#"SELECT id AS "id!" FROM healthcore.appointments WHERE call_id = $1 AND status IN ('booked', 'needs_review')
+               UNION
+               SELECT a.id FROM healthcore.appointments a
+               JOIN unnest($2::text[], $3::date[], $4::time[]) AS slot (dentist, date, time)
+                 ON healthcore.name_key(a.dentist) = healthcore.name_key(slot.dentist)
+                    AND a.date = slot.date AND a.time = slot.time
+               WHERE a.status = 'booked'"#,
+            call_id,
+            &dentists,
+            &dates,
+            &times
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        // A row that was waited for may be gone or another's, and the slot somebody else's.
+        if wanted.iter().all(|id| locked.contains(id)) {
+            return Ok(());
+        }
+        locked = sqlx::query_scalar!(
+            "SELECT id FROM healthcore.appointments WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+            &wanted
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+    }
+}
+
 /// Who has a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotHolder {
     pub appointment_id: i64,
     pub patient_id: Option<i64>,
+    pub service: Option<String>,
 }
 
-/// Waits for whoever is about to book the same slot, then tells who has it.
-pub async fn slot_holder(
-    tx: &mut PgConnection,
-    dentist: &str,
-    date: NaiveDate,
-    time: NaiveTime,
-) -> Result<Option<SlotHolder>, sqlx::Error> {
-    let moment = format!("{date} {time}");
-    sqlx::query!(
-        "SELECT pg_advisory_xact_lock(hashtextextended('slot ' || $2::text || ' ' || healthcore.name_key($1), 0))",
-        dentist,
-        moment
-    )
-    .fetch_one(&mut *tx)
-    .await?;
+/// The slot is locked.
+pub async fn slot_holder(tx: &mut PgConnection, slot: Slot<'_>) -> Result<Option<SlotHolder>, sqlx::Error> {
     sqlx::query_as!(
         SlotHolder,
-        "SELECT id AS appointment_id, patient_id FROM healthcore.appointments
+        "SELECT id AS appointment_id, patient_id, service FROM healthcore.appointments
          WHERE status = 'booked' AND healthcore.name_key(dentist) = healthcore.name_key($1) AND date = $2 AND time = $3",
-        dentist,
-        date,
-        time
+        slot.dentist,
+        slot.date,
+        slot.time
     )
     .fetch_optional(tx)
+    .await
+}
+
+/// The name of an appointment without a patient and that of a patient, where they are one and nobody else's, or of his call.
+pub async fn same_names(
+    tx: &mut PgConnection,
+    appointment_id: i64,
+    patient_id: i64,
+    call_id: &str,
+) -> Result<Option<(String, String)>, sqlx::Error> {
+    let names = sqlx::query!(
+        "SELECT a.patient_name, p.name FROM healthcore.appointments a, healthcore.patients p
+         WHERE a.id = $1 AND p.id = $2 AND a.patient_id IS NULL
+           AND healthcore.name_key(a.patient_name) = healthcore.name_key(p.name)
+           AND (a.call_id = $3 OR NOT EXISTS (SELECT FROM healthcore.patients o
+                                              WHERE healthcore.name_key(o.name) = healthcore.name_key(p.name) AND o.id <> p.id))",
+        appointment_id,
+        patient_id,
+        call_id
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(names.map(|row| (row.patient_name, row.name)))
+}
+
+/// An appointment that had no patient is this one's. Whether it was announced by something else, which is what this was told of.
+pub async fn take_over(tx: &mut PgConnection, id: i64, patient_id: i64) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"UPDATE healthcore.appointments SET patient_id = $2, confirmed_at = clock_timestamp(),
+                  cause = coalesce(cause, nullif(current_setting('switchboard.causation_id', true), '')),
+                  correlation = coalesce(correlation, nullif(current_setting('switchboard.correlation_id', true), ''))
+           WHERE id = $1
+           RETURNING cause IS DISTINCT FROM nullif(current_setting('switchboard.causation_id', true), '') AS "anothers!""#,
+        id,
+        patient_id
+    )
+    .fetch_one(tx)
     .await
 }
 

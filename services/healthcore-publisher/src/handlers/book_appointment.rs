@@ -7,11 +7,11 @@ use events::{
 };
 use forms::Practice;
 
-use super::moved;
+use super::{himself, moved};
 use crate::{
     domain::{self, ReviewReason, Wanted},
     heard::HeardBooking,
-    store,
+    store::{self, Slot},
 };
 
 #[derive(Debug)]
@@ -32,30 +32,45 @@ impl Handler for BookAppointment {
         let tx = tx.connection();
         store::tell_cause(tx, Self::NAME, event.metadata.correlation_id.as_deref(), &event.id.to_string()).await?;
         store::lock_call(tx, &said.call_id).await?;
+        let slot = Slot { dentist: &said.dentist, date: said.date, time: said.time };
+        store::lock_book(tx, &said.call_id, &[slot]).await?;
         let of_call = store::patients_of_call(tx, &said.call_id).await?;
         let of_name = store::patients_of_name(tx, &said.patient_name).await?;
         let patient = domain::patient_of_booking(&said.patient_name, &of_call, &of_name);
+        let wanted = Wanted { patient_id: patient, patient_name: &said.patient_name, service: said.service.as_deref() };
+        let holder = store::slot_holder(tx, slot).await?;
+        // Said again, perhaps in another call: it is booked already.
+        if let (Some(holder), Some(patient)) = (&holder, patient)
+            && himself::has(tx, holder, patient, &said.call_id).await?
+        {
+            himself::confirm(tx, holder, patient).await?;
+            let others = store::other_bookings(tx, &said.call_id, Some(holder.appointment_id), slot).await?;
+            let service = holder.service.as_deref().or(wanted.service);
+            return Ok(moved::call_off(tx, &others, Wanted { service, ..wanted }, true).await?);
+        }
         let time_problem = store::time_problem(tx, said.date, said.time, &self.time_zone).await?;
-        let review = match store::slot_holder(tx, &said.dentist, said.date, said.time).await? {
-            // Said again, perhaps in another call: it is booked already.
-            Some(holder) if patient.is_some() && holder.patient_id == patient => {
-                return Ok(store::confirm_again(tx, holder.appointment_id).await?);
-            }
+        let review = match holder {
             _ if time_problem.is_some() => ReviewReason::of_time(time_problem.as_deref()),
             Some(_) => Some(ReviewReason::SlotTaken),
             None if patient.is_none() => Some(ReviewReason::UnknownPatient),
             None => None,
         };
-        let wanted = Wanted { patient_id: patient, patient_name: &said.patient_name, service: said.service.as_deref() };
-        let others = store::other_bookings(tx, &said.call_id, None, &said.dentist, said.date, said.time).await?;
-        // Said again, and held already.
-        if let Some(held) =
-            others.iter().find(|other| other.same_slot && domain::is_same_person(other.wanted(), wanted))
+        let mut others = store::other_bookings(tx, &said.call_id, None, slot).await?;
+        let again = others.iter().position(|other| other.same_slot && domain::is_same_person(other.wanted(), wanted));
+        let Some(again) = again.map(|at| others.remove(at)) else {
+            store::create_appointment(tx, said, patient, &self.time_zone, review).await?;
+            return Ok(moved::call_off(tx, &others, wanted, review.is_none()).await?);
+        };
+        // Said again, and held already: what kept it may be over, or be something else.
+        if let Some(patient) = patient
+            && !again.is_booked
+            && again.reason.as_deref().is_none_or(ReviewReason::is_ours)
         {
-            return Ok(store::confirm_again(tx, held.id).await?);
+            store::give_patient(tx, again.id, patient, review).await?;
+            let service = again.service.as_deref().or(wanted.service);
+            moved::call_off(tx, &others, Wanted { service, ..wanted }, review.is_none()).await?;
         }
-        store::create_appointment(tx, said, patient, &self.time_zone, review).await?;
-        moved::call_off(tx, &others, wanted, review.is_none()).await?;
+        store::confirm_again(tx, again.id).await?;
         Ok(())
     }
 }

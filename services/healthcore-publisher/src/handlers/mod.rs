@@ -1,6 +1,7 @@
 //! What the service does with the voice AI's responses, one file for each event.
 
 mod book_appointment;
+mod himself;
 mod moved;
 mod register_patient;
 

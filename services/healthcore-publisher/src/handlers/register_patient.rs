@@ -8,13 +8,13 @@ use events::{
 use forms::Practice;
 use sqlx::PgConnection;
 
-use super::moved;
+use super::{himself, moved};
 use crate::{
     domain::{self, ReviewReason, Wanted, called_off},
     heard::HeardPatient,
     identity::{self, Identity},
     numbers,
-    store::{self, SlotHolder, WaitingBooking},
+    store::{self, WaitingBooking},
 };
 
 #[derive(Debug)]
@@ -50,21 +50,21 @@ impl Handler for RegisterPatient {
     }
 }
 
-/// The AI may confirm a booking before it has the caller's data.
+/// The AI may confirm a booking before it has the caller's data: it waits for them, or was given to the only one whom the record
+/// knew by that name.
 async fn book_what_waited(tx: &mut PgConnection, call_id: &str, patient: i64) -> Result<(), sqlx::Error> {
-    let of_call: Vec<_> =
-        store::patients_of_call(tx, call_id).await?.into_iter().filter(|(id, _)| *id == patient).collect();
-    let mut waited = Vec::new();
-    for booking in store::bookings_without_patient(tx, call_id).await? {
-        if domain::patient_of_booking(&booking.patient_name, &of_call, &[]) == Some(patient) {
-            // All slots are locked before a row that others may wait for is changed.
-            store::slot_holder(tx, &booking.dentist, booking.date, booking.time).await?;
-            waited.push(booking);
-        }
+    let of_call = store::patients_of_call(tx, call_id).await?;
+    let is_his =
+        |booking: &WaitingBooking| domain::patient_of_booking(&booking.patient_name, &of_call, &[]) == Some(patient);
+    let mut waited = store::waiting_bookings(tx, call_id).await?;
+    waited.retain(is_his);
+    if waited.is_empty() {
+        return Ok(());
     }
-    // As they were said: the later one moves the earlier.
-    waited.sort_by_key(|booking| booking.id);
-    for booking in waited {
+    let slots: Vec<_> = waited.iter().map(WaitingBooking::slot).collect();
+    store::lock_book(tx, call_id, &slots).await?;
+    // As they were said, the later one moves the earlier; as they are now, since others may have been waited for.
+    for booking in store::waiting_bookings(tx, call_id).await?.into_iter().filter(is_his) {
         settle(tx, call_id, patient, &booking).await?;
     }
     Ok(())
@@ -76,11 +76,16 @@ async fn settle(
     patient: i64,
     booking: &WaitingBooking,
 ) -> Result<(), sqlx::Error> {
-    let WaitingBooking { dentist, date, time, .. } = booking;
-    let review = match store::slot_holder(tx, dentist, *date, *time).await? {
-        Some(SlotHolder { patient_id: Some(theirs), .. }) if theirs == patient => {
-            return store::cancel_appointment(tx, booking.id, called_off::ALREADY_BOOKED).await;
+    let holder = store::slot_holder(tx, booking.slot()).await?.filter(|holder| holder.appointment_id != booking.id);
+    if let Some(holder) = &holder
+        && himself::has(tx, holder, patient, call_id).await?
+    {
+        if holder.patient_id.is_none() {
+            store::take_over(tx, holder.appointment_id, patient).await?;
         }
+        return store::cancel_appointment(tx, booking.id, called_off::ALREADY_BOOKED).await;
+    }
+    let review = match holder {
         _ if booking.time_problem.is_some() => ReviewReason::of_time(booking.time_problem.as_deref()),
         Some(_) => Some(ReviewReason::SlotTaken),
         None => None,
@@ -88,6 +93,6 @@ async fn settle(
     store::give_patient(tx, booking.id, patient, review).await?;
     let wanted =
         Wanted { patient_id: Some(patient), patient_name: &booking.patient_name, service: booking.service.as_deref() };
-    let others = store::other_bookings(tx, call_id, Some(booking.id), dentist, *date, *time).await?;
+    let others = store::other_bookings(tx, call_id, Some(booking.id), booking.slot()).await?;
     moved::call_off(tx, &others, wanted, review.is_none()).await
 }
