@@ -76,6 +76,8 @@ parts_up() {
   shift
   make_stack_folders
   tell_unknown_settings
+  check_ports
+  need_engine "$forced"
   join_compose
   for part in "$@"; do
     if users_own "$part"; then
@@ -96,6 +98,26 @@ parts_up() {
     start_missing "$forced" $missing
     exec 9>&-
   fi
+}
+
+# Before anything is stopped or started.
+check_ports() {
+  local name value
+  for name in $(env | sed -n 's/^\(STACK_[A-Z_]*_PORT\)=.*/\1/p'); do
+    value=${!name}
+    is_port "$value" || fail "$name is '$value'" '' 'set it to a number from 1 to 65535, or unset it'
+  done
+}
+
+# need_engine <native|docker|''>: where the parts are to be containers, or are, and nobody could start or stop them.
+need_engine() {
+  [ "${1:-$(mode)}" = docker ] || { [ "$1" = native ] && [ "$(mode)" = docker ]; } || return 0
+  docker_works && return 0
+  if [ "$1" = docker ]; then
+    fail 'no Docker engine with compose answers (docker info, docker compose version)' '' 'start the engine, or use STACK_MODE=native'
+  fi
+  fail 'the parts of this checkout are containers, and no Docker engine answers (docker info, docker compose version)' '' \
+    "start the engine; or let the containers be and start afresh natively: rm $STACK_DIR/mode && STACK_MODE=native ./scripts/stack up"
 }
 
 start_missing() {
@@ -140,9 +162,20 @@ native_start() {
   done
   for part in "$@"; do
     "${part}_wait" ||
-      fail "$part does not become healthy" "$(log_file "$part")" "./scripts/stack reset $part deletes its data and starts afresh"
+      fail "$part does not become healthy" "$(log_file "$part")" "$(remedy_of "$part")"
     say_part "$part" "ready after $(took "$started") on $("${part}_address")"
   done
+}
+
+# remedy_of <part>: data is deleted only where that may help.
+remedy_of() {
+  if [ -n "$(running_pid "$1")" ]; then
+    printf 'it runs and may only need longer: run this again, which waits on (./scripts/stack logs %s)\n' "$1"
+  elif grep -qi 'address already in use' "$(log_file "$1")" 2>/dev/null; then
+    printf 'another program took its port meanwhile: run this again, or set STACK_%s_PORT\n' "$(shout "$1")"
+  else
+    printf 'the lines above say why; where its data is broken, ./scripts/stack reset %s deletes them and starts afresh\n' "$1"
+  fi
 }
 
 # A broker whose pid file was deleted holds the data folder's lock.

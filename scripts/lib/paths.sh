@@ -4,7 +4,8 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 STACK_DIR=$ROOT/.stack
 TEMPLATES=$ROOT/scripts/stack.d
-CACHE_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/switchboard
+# Without a home, as in some containers and services, in the checkout.
+CACHE_DIR=${XDG_CACHE_HOME:-${HOME:-$STACK_DIR}/.cache}/switchboard
 RUN_DIR=$STACK_DIR/run
 LOG_DIR=$STACK_DIR/logs
 PORT_DIR=$STACK_DIR/ports
