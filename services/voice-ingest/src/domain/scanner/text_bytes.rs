@@ -1,4 +1,5 @@
-//! Stores bytes that are nearly always text as text: as a string, with what is no UTF-8 as numbers behind it.
+//! Stores bytes that are nearly always text as text: as a string, with all from what is no UTF-8, or what no database stores as
+//! text, as numbers behind it.
 //!
 //! Keeps a stored state readable and near its size in memory, where a plain array of numbers takes four times as much.
 
@@ -15,6 +16,7 @@ pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S:
         Ok(_) => bytes.len(),
         Err(error) => error.valid_up_to(),
     };
+    let valid = bytes[..valid].iter().position(|byte| *byte == 0).unwrap_or(valid);
     let (text, rest) = bytes.split_at(valid);
     Stored { text: String::from_utf8_lossy(text), rest }.serialize(serializer)
 }
