@@ -104,9 +104,15 @@ pub fn keep_up(pool: &PgPool, region: Region, lifecycle: &Lifecycle) {
     });
 }
 
-/// From now on numbers are read by this country's rules, in all processes; waits for those that read by others just now.
+/// From now on numbers are read by this country's rules, in all processes. Waits for those that read by others just now, and not
+/// longer than those can wait that come behind it.
 async fn announce(pool: &PgPool, region: Region) -> Result<(), sqlx::Error> {
     let mut tx = pool.begin().await?;
+    let now = sqlx::query_as!(Reading, "SELECT region, again_after FROM healthcore.phone_reading");
+    if now.fetch_one(&mut *tx).await?.region.as_deref() == Some(region.as_str()) {
+        return Ok(());
+    }
+    sqlx::query("SET LOCAL lock_timeout = '1s'").execute(&mut *tx).await?;
     sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended('phone reading', 0))").fetch_one(&mut *tx).await?;
     sqlx::query!(
         "UPDATE healthcore.phone_reading SET region = $1, again_after = CASE WHEN region IS NOT NULL THEN 0 END

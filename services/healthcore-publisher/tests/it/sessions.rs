@@ -10,7 +10,7 @@ const SETTINGS: [&str; 6] = [
     "standard_conforming_strings = off; SET backslash_quote = on; SET escape_string_warning = off",
     "transform_null_equals = on; SET array_nulls = off",
     "DateStyle = 'SQL, DMY'; SET IntervalStyle = 'iso_8601'; SET bytea_output = 'escape'; SET TimeZone = 'Asia/Tokyo'",
-    "search_path = pg_catalog; SET session_replication_role = replica; SET plpgsql.variable_conflict = 'use_column'",
+    "search_path = pg_catalog; SET plpgsql.variable_conflict = 'use_column'",
 ];
 
 #[tokio::test]
