@@ -81,7 +81,7 @@ fn object_after(text: &[u8]) -> Result<usize, BrokenReason> {
 /// Nothing of the documented form is lost: it is found, or content of what was found.
 fn check(text: &[u8], all: &[Found]) {
     let shown = || format!("{} gave {all:?}", String::from_utf8_lossy(text));
-    let is_thought = |at: usize| text[..at].windows(7).any(|tag| tag.eq_ignore_ascii_case(b"<think>"));
+    let is_thought = |at: usize| (0..at).any(|from| matches!(thought::opening(&text[from..]), Reading::Is(_)));
     for (kind, span) in documented(text).into_iter().filter(|(_, span)| !is_thought(span.start)) {
         let (start, end) = (span.start as u64, span.end as u64);
         let has_it = |found: &Found| {
