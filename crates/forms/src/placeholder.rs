@@ -8,7 +8,7 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     email,
-    words::{ATS, DENIALS, DOTS, FILLERS, NAMES, SMALL, SUBJECTS, TITLES, TOLD, VALUES, WORDS},
+    words::{AROUND, ATS, DENIALS, DOTS, FILLERS, NAMES, SMALL, SUBJECTS, TITLES, TOLD, VALUES, WORDS},
 };
 
 /// What a text is, which decides what may stand for nothing in it.
@@ -153,7 +153,19 @@ fn meant_as_address(line: &str) -> bool {
 fn nothing(text: &str, of: Of) -> bool {
     let plain = squeezed(text);
     let crossed = (2..=20).contains(&plain.len()) && plain.bytes().all(|b| b == b'x');
-    crossed || has(WORDS, &plain) || (of == Of::Name && has(NAMES, &plain)) || (of == Of::Value && has(VALUES, &plain))
+    crossed
+        || has(WORDS, &plain)
+        || (of == Of::Name && (has(NAMES, &plain) || without_spaces(&plain)))
+        || (of == Of::Value && has(VALUES, &plain))
+}
+
+/// `名前不明`, `不明な患者`.
+fn without_spaces(plain: &str) -> bool {
+    AROUND.split_whitespace().any(|name| {
+        let behind = plain.strip_prefix(name);
+        let before = plain.strip_suffix(name).map(|word| word.strip_suffix(['な', 'の', '的', '의']).unwrap_or(word));
+        [behind, before].into_iter().flatten().any(|word| has(WORDS, word) || has(NAMES, word))
+    })
 }
 
 fn title(word: &str) -> bool {

@@ -2,6 +2,10 @@
 //! there nevertheless makes nothing unreadable.
 
 use events::contract::{headers::dlq, topics::DEAD_LETTER_QUEUE};
+use forms::{
+    placeholder::{Of, says_nothing},
+    words,
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 use test_kit::{kafka, stack, wait::wait_until};
@@ -181,7 +185,7 @@ async fn what_an_event_cannot_carry_is_refused_when_it_is_written() {
         ("appointments", "notes", "repeat('x', 2001)"),
         ("appointments", "reason", "repeat('x', 2001)"),
         ("appointments", "service", "repeat('x', 201)"),
-        ("patients", "email", "'nowhere'"),
+        ("patients", "email", "'nowhere@'"),
         ("patients", "email", "E'a@example.com\\r\\nBcc: b@example.com'"),
         ("patients", "phone", "'12'"),
         ("patients", "phone", "repeat('1', 65)"),
@@ -232,62 +236,262 @@ async fn what_another_program_writes_is_brought_to_the_same_form() {
 async fn every_word_that_says_nothing_says_nothing_to_the_database_too() {
     let record = Record::without_kafka().await;
     let pool = record.database.pool_in("healthcore").await;
-    use forms::placeholder::{NAMES, Of, VALUES, WORDS, says_nothing};
-    let others = [
-        "Na",
-        "NA",
-        "na",
-        "Nil",
-        "nan",
-        "Dr. None",
-        "Dr. none",
-        "Dr. Unbekannt",
-        "Dr. ?",
-        "Dr.",
-        "Frau Null",
-        "Mr. Last",
-        "k. A.",
-        "o.A.",
-        "K.A",
-        "KA",
-        "<<name>>",
-        "[a] [b]",
-        "[a] b",
-        "<a@example.com>",
-        "[555-1234]",
-        "${x}",
-        "%(name)s s",
-        "{{x}} y",
-        "Unknown Unknown",
-        "First Last",
-        "First Nation",
-        "x",
-        "xx",
-        "XXX",
-        "xxy",
-        "00:00",
-        "000000",
-        "0000-00-00",
-        "00000",
-        "?",
-        "—",
-        "李",
-        "Zoë",
-        "no pain",
-        "No",
-        "N/A N/A",
-        "Null Smith",
-        "Anna None",
-        "١٢٣",
-    ];
-    for (of, kind) in [(Of::Name, "name"), (Of::Words, "words"), (Of::Value, "value")] {
-        for text in [WORDS, NAMES, VALUES, &others].into_iter().flatten() {
-            for text in [(*text).to_owned(), text.to_uppercase(), format!("({text})"), format!("{text} {text}")] {
-                let asked = sqlx::query_scalar("SELECT says_nothing($1, $2)").bind(&text).bind(kind);
-                let told: bool = asked.fetch_one(&pool).await.unwrap();
-                assert_eq!(told, says_nothing(&text, of), "{text:?} as {kind}");
+    for (class, words) in [
+        ("words", words::WORDS),
+        ("names", words::NAMES),
+        ("values", words::VALUES),
+        ("denials", words::DENIALS),
+        ("told", words::TOLD),
+        ("subjects", words::SUBJECTS),
+        ("fillers", words::FILLERS),
+        ("small", words::SMALL),
+        ("titles", words::TITLES),
+        ("around", words::AROUND),
+        ("ats", words::ATS),
+        ("dots", words::DOTS),
+    ] {
+        let listed: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let there: Vec<String> = sqlx::query_scalar("SELECT words_of($1)").bind(class).fetch_one(&pool).await.unwrap();
+        assert_eq!(there, listed, "{class}");
+        let folded: Vec<String> = sqlx::query_scalar(
+            "SELECT array_agg(squeezed(word) ORDER BY n) FROM unnest($1) WITH ORDINALITY AS t (word, n)",
+        )
+        .bind(&listed)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        assert_eq!(folded, listed, "{class} are as they are compared");
+    }
+    let lists = [words::WORDS, words::NAMES, words::VALUES].into_iter().flat_map(str::split_whitespace).step_by(5);
+    let mut all: Vec<String> = Vec::new();
+    for text in lists.chain(SAID.iter().copied()) {
+        all.extend([text.to_owned(), text.to_uppercase(), format!("({text})"), format!("{text} {text}")]);
+    }
+    all.extend(include_str!("../../../../crates/forms/tests/no_names.txt").lines().map(str::to_owned));
+    for (of, kind) in
+        [(Of::Name, "name"), (Of::Words, "words"), (Of::Value, "value"), (Of::Phone, "phone"), (Of::Address, "address")]
+    {
+        let told: Vec<bool> = sqlx::query_scalar(
+            "SELECT array_agg(says_nothing(said, $2) ORDER BY n) FROM unnest($1) WITH ORDINALITY AS t (said, n)",
+        )
+        .bind(&all)
+        .bind(kind)
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        for (text, told) in all.iter().zip(told) {
+            assert_eq!(told, says_nothing(text, of), "{text:?} as {kind}");
+        }
+    }
+}
+
+/// What is on the edge of saying nothing, on both sides.
+const SAID: &[&str] = &[
+    "Na",
+    "NA",
+    "na",
+    "Nil",
+    "nan",
+    "Dr. None",
+    "Dr. none",
+    "Dr. Unbekannt",
+    "Dr. ?",
+    "Dr.",
+    "Frau Null",
+    "Mr. Last",
+    "k. A.",
+    "o.A.",
+    "K.A",
+    "KA",
+    "<<name>>",
+    "[a] [b]",
+    "[a] b",
+    "<a@example.com>",
+    "[555-1234]",
+    "${x}",
+    "%(name)s s",
+    "{{x}} y",
+    "Unknown Unknown",
+    "First Last",
+    "First Nation",
+    "x",
+    "xx",
+    "XXX",
+    "xxy",
+    "00:00",
+    "000000",
+    "0000-00-00",
+    "00000",
+    "?",
+    "—",
+    "李",
+    "Zoë",
+    "no pain",
+    "No",
+    "N/A N/A",
+    "Null Smith",
+    "Anna None",
+    "١٢٣",
+    "Anna Brak",
+    "Dr. Guest",
+    "A. Guest",
+    "Ada None",
+    "No Min-jun",
+    "Nán",
+    "Dr. Or Cohen",
+    "Dr. Smith or Dr. Jones",
+    "Dra. García o Dra. López",
+    "山田なし",
+    "O\u{b4}Brien",
+    "Call {{agent}} back",
+    "Pays $5 or ${10}",
+    "${a} - %(b)s.",
+    "{{{x}}}",
+    "not sure",
+    "declined",
+    "does not have one at the moment.",
+    "john at example dot org",
+    "john (at) example",
+    "juan arroba example",
+    "john.example",
+    "john@",
+    "none@none",
+    "n/a@n/a.com",
+    "<none@none.com>",
+    "[none@none](mailto:none@none)",
+    "[a@b.org](mailto:a@b.org)",
+    "Email: none@none",
+    "same number",
+    "ext 5",
+];
+
+#[tokio::test]
+async fn every_letter_that_the_service_takes_the_table_takes() {
+    let record = Record::without_kafka().await;
+    let pool = record.database.pool_in("healthcore").await;
+    run(
+        &pool,
+        "CREATE FUNCTION tried(field text, said text) RETURNS text LANGUAGE plpgsql AS $$
+        BEGIN
+          RETURN CASE field WHEN 'email' THEN form_email(said) ELSE form_name(said, field) END;
+        EXCEPTION WHEN check_violation THEN RETURN NULL;
+        END $$",
+    )
+    .await
+    .unwrap();
+    let counts = |c: &char| c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(*c);
+    let letters: Vec<char> = ('!'..=char::MAX).filter(counts).collect();
+    // All of them by the rule for a letter; the rest of a form is the same for most, and long.
+    let alone: Vec<String> = letters.iter().map(char::to_string).filter(|c| forms::name::name(c).is_ok()).collect();
+    assert!(alone.len() > 130_000, "{}", alone.len());
+    let refused: Vec<String> =
+        sqlx::query_scalar("SELECT said FROM unnest($1) said WHERE NOT has_letter(form_line(said, 'name'))")
+            .bind(&alone)
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(refused, [""; 0], "no letter");
+    let rare = |c: char| !c.is_alphabetic() || unicode_normalization::char::is_combining_mark(c) || "〇ↀ𐍁🅐".contains(c);
+    let some = letters.iter().enumerate().filter(|(at, c)| rare(**c) || at % 151 == 0).map(|(_, c)| *c);
+    let (mut fields, mut said, mut forms) = (Vec::new(), Vec::new(), Vec::new());
+    for c in some {
+        for (field, text) in [
+            ("name", c.to_string()),
+            ("dentist", format!("Dr. {c}")),
+            ("email", format!("x@{c}.com")),
+            ("email", format!("x@a{c}b.com")),
+        ] {
+            let form = match field {
+                "email" => forms::email::email(&text).ok(),
+                _ => {
+                    let line = forms::text::line(&text).unwrap_or_default();
+                    forms::name::name(&text).ok().filter(|_| !says_nothing(&line, Of::Name))
+                }
+            };
+            if let Some(form) = form {
+                // As the service writes it, which is after its own reading.
+                fields.push(field);
+                said.push(form.clone());
+                forms.push(Some(form));
             }
         }
+    }
+    assert!(said.len() > 5_000, "{}", said.len());
+    let kept: Vec<Option<String>> = sqlx::query_scalar("SELECT tried(field, said) FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t (field, said, n) ORDER BY n")
+        .bind(&fields)
+        .bind(&said)
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    for ((field, kept), form) in fields.iter().zip(kept).zip(forms) {
+        assert_eq!(kept, form, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn what_stood_in_the_way_of_a_patient_does_so_no_more() {
+    let record = Record::start().await;
+    hear(
+        &record,
+        &[
+            patient("one", json!({ "name": "〇", "email": "x@भारत.com" })),
+            patient("two", json!({ "name": "Sinead O\u{b4}Brien", "email": "[s@xn--mnchen-3ya.de](mailto:s@xn--mnchen-3ya.de)" })),
+            patient("three", json!({ "name": "M\u{aa} José Gil", "email": "no email provided", "phone": "caller ID", "date_of_birth": "1985-01-XX" })),
+            booking("four", json!({ "dentist": "〇", "service": 36, "notes": "Call {{agent}} back" })),
+        ],
+    )
+    .await;
+    let patients: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT name, email FROM healthcore.patients WHERE name <> 'Last Comer' ORDER BY id")
+            .fetch_all(record.pool())
+            .await
+            .unwrap();
+    let expected = [("〇", Some("x@भारत.com")), ("Sinead O'Brien", Some("s@münchen.de")), ("Mª José Gil", None)];
+    assert_eq!(patients, expected.map(|(name, email)| (name.to_owned(), email.map(str::to_owned))));
+    let booked: (String, Option<String>, Option<String>) =
+        sqlx::query_as("SELECT dentist, service, notes FROM healthcore.appointments")
+            .fetch_one(record.pool())
+            .await
+            .unwrap();
+    assert_eq!(booked, ("〇".to_owned(), Some("36".to_owned()), Some("Call {{agent}} back".to_owned())));
+}
+
+#[tokio::test]
+async fn a_dentist_has_one_slot_with_titles_of_other_languages_too() {
+    let record = Record::without_kafka().await;
+    let pool = record.database.pool_in("healthcore").await;
+    let mut seen: Vec<String> = Vec::new();
+    for spellings in [
+        &[
+            "Smith",
+            "Smith, M.Sc.",
+            "Dr. Smith MSc",
+            "Dra. Smith",
+            "Dott. Smith",
+            "Dott.ssa Smith",
+            "Dr.ssa Smith",
+            "Zahnarzt Smith",
+            "Zahnärztin Dr. Smith",
+            "Smith, Zahnarzt",
+        ][..],
+        &["Smith Jr.", "Smith, Jr.", "Dr. Smith Junior", "Smith, Jr., DDS"],
+        &["Иванов", "д-р Иванов", "Доктор Иванов"],
+        &["山田", "山田先生", "山田 先生"],
+        &["Κώστας", "ΚΩΣΤΑΣ"],
+        &["O'Brien", "O\u{b4}Brien", "O`Brien", "O\u{2bb}Brien", "O\u{55a}Brien", "O\u{2019}Brien", "OBrien"],
+        &["Mueller"],
+        &["Müller", "Muller"],
+        &["先生"],
+        &["Jr."],
+    ] {
+        let keys: Vec<String> = sqlx::query_scalar("SELECT DISTINCT name_key(said) FROM unnest($1) said")
+            .bind(spellings)
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        assert!(!keys[0].is_empty() && !seen.contains(&keys[0]), "{keys:?}");
+        seen.extend(keys);
     }
 }
 
