@@ -59,9 +59,12 @@ is_this_checkout() { [ "$(cd "$1" 2>/dev/null && pwd -P)" = "$ROOT" ]; }
 
 # Two checkouts in folders of one name would take each other's containers, and delete each other's data.
 refuse_strangers() {
-  local project folder
+  local project folder containers
+  # Without an engine the next step fails, and says why.
+  containers=$(project_containers) || return 0
+  [ -n "$containers" ] || return 0
   project=$(compose_project)
-  project_containers | cut -d '|' -f 2 | sort -u | while read -r folder; do
+  printf '%s\n' "$containers" | cut -d '|' -f 2 | sort -u | while read -r folder; do
     is_this_checkout "$folder" ||
       fail "the containers of the compose project $project belong to $folder" '' \
         "give this checkout's a name of their own: export COMPOSE_PROJECT_NAME=$project-2"
