@@ -14,7 +14,12 @@ async fn book(record: &Record) -> Book {
     sqlx::query_as(all).fetch_all(record.pool()).await.unwrap()
 }
 
-fn entry(patient: i64, time: &str, status: &str, reason: Option<&str>) -> (Option<i64>, String, String, Option<String>) {
+fn entry(
+    patient: i64,
+    time: &str,
+    status: &str,
+    reason: Option<&str>,
+) -> (Option<i64>, String, String, Option<String>) {
     (Some(patient), time.to_owned(), status.to_owned(), reason.map(str::to_owned))
 }
 

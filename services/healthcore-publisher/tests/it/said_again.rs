@@ -22,16 +22,15 @@ async fn what_is_held_is_booked_when_it_is_said_again_and_the_slot_is_free() {
     assert_eq!(book(&record).await, ["1 10:00 booked", "2 10:00 needs_review slot_taken"]);
     let mut psql = connect(&record).await;
     run(&mut psql, "UPDATE healthcore.appointments SET status = 'cancelled' WHERE id = 1").await;
-    let again = BookingConfirmationV1 {
-        notes: Some("again".to_owned()),
-        ..booking("two", "Moe Roe", "Dr. Smith", "10:00")
-    };
+    let again =
+        BookingConfirmationV1 { notes: Some("again".to_owned()), ..booking("two", "Moe Roe", "Dr. Smith", "10:00") };
     let again = record.told("two", again).await;
     assert_eq!(book(&record).await, ["1 10:00 cancelled", "2 10:00 booked"]);
     assert_eq!(types(&record.caused_by(first).await), ["appointment.held", "appointment.booked"]);
     assert_eq!(types(&record.caused_by(again).await), ["appointment.booked"]);
     // What a person wants to look at stays held.
-    run(&mut psql, "UPDATE healthcore.appointments SET status = 'needs_review', reason = 'call back' WHERE id = 2").await;
+    run(&mut psql, "UPDATE healthcore.appointments SET status = 'needs_review', reason = 'call back' WHERE id = 2")
+        .await;
     record.told("two", booking("two", "Moe Roe", "Dr. Smith", "10:00")).await;
     assert_eq!(book(&record).await[1], "2 10:00 needs_review call back");
 }
@@ -74,8 +73,11 @@ async fn what_the_practice_gave_to_a_name_is_the_patients_of_that_name() {
     record.told("two", patient("two", "Grace Hopper", "grace@example.org", None)).await;
     assert_eq!(book(&record).await[1..], ["2 11:00 booked", "2 11:00 cancelled already_booked"]);
     // Somebody else's name, and one that two have.
-    run(&mut psql, &format!("{enter} ('Ada', 'Smith', '2026-12-01', '12:00'), ('Ada Byron', 'Smith', '2026-12-01', '13:00')"))
-        .await;
+    run(
+        &mut psql,
+        &format!("{enter} ('Ada', 'Smith', '2026-12-01', '12:00'), ('Ada Byron', 'Smith', '2026-12-01', '13:00')"),
+    )
+    .await;
     record.told("one", booking("one", "Ada Byron", "Dr. Smith", "12:00")).await;
     record.told("three", patient("three", "Ada Byron", "555-0199", None)).await;
     record.told("one", booking("one", "Ada Byron", "Dr. Smith", "13:00")).await;

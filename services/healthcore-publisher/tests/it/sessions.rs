@@ -50,7 +50,11 @@ async fn every_change_is_told_whatever_the_session_makes_of_a_backslash() {
         }
         let set = format!("UPDATE healthcore.patients SET email = 'q@example.com' WHERE id = {id}");
         let events = by(&record, &mut psql, &set).await;
-        assert_eq!((types(&events), &events[0].data["changed"]), (vec!["patient.updated"], &json!(["email"])), "{setting}");
+        assert_eq!(
+            (types(&events), &events[0].data["changed"]),
+            (vec!["patient.updated"], &json!(["email"])),
+            "{setting}"
+        );
         for refused in ["email = 'a b@example.com'", "phone_e164 = '12125550100'", "name = '{{name}}'"] {
             let set = format!("UPDATE healthcore.patients SET {refused} WHERE id = {id}");
             assert!(try_run(&mut psql, &set).await.is_err(), "{setting}: {refused}");
