@@ -122,7 +122,7 @@ fn tells_of_no_name(named: &str, is_called: impl Fn(&str) -> bool) -> bool {
         meant |= subject;
         told |= tells && !subject && !is(FILLERS);
     }
-    void || (denied && (meant || told)) || (meant && !denied && !told)
+    void || denied && told || meant && !told
 }
 
 /// `Dr. Smith or Dr. Jones`: nobody knows whose time it is.

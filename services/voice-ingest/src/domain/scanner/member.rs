@@ -265,7 +265,7 @@ impl Walk<'_> {
                 return Reading::More;
             }
             // A quote of its own level; one with more escapes is content.
-            if closes(rest) && (before == escapes || before < escapes || before % 2 == 0 && escapes == 0) {
+            if closes(rest) && (before <= escapes || before % 2 == 0 && escapes == 0) {
                 self.at += match character(rest) {
                     Reading::Is(character) => character.len_utf8(),
                     _ => 1,

@@ -154,7 +154,7 @@ fn ends_in_escape(before: &[u8]) -> bool {
 /// `Action: patient_creation`, `tool=patient_creation`.
 fn is_announced(text: &str) -> bool {
     let line = text.rsplit('\n').next().unwrap_or_default();
-    let owner = line.trim_end_matches(|character: char| matches!(character, '`' | '*' | ' '));
+    let owner = line.trim_end_matches(['`', '*', ' ']);
     let owner = unquoted(owner).unwrap_or(owner);
     let name = match (owner.trim_end().strip_suffix(':'), owner.strip_suffix('=')) {
         (Some(name), _) => name,
