@@ -10,8 +10,8 @@ const PATIENT: &str = r#"PATIENT_CREATION: {"name": "Ada Byron"}"#;
 /// Changes a setting of the database, and ends all sessions, which have it as it was.
 async fn set(voice: &Voice, setting: &str) {
     let options: PgConnectOptions = voice.database.url().parse().unwrap();
-    let options = options.options([("default_transaction_read_only", "off")]);
-    let mut admin = PgConnection::connect_with(&options).await.unwrap();
+    let own = [("default_transaction_read_only", "off"), ("statement_timeout", "0"), ("lock_timeout", "0")];
+    let mut admin = PgConnection::connect_with(&options.options(own)).await.unwrap();
     let name = voice.database.name();
     let sql = format!(
         "ALTER DATABASE {name} SET {setting};

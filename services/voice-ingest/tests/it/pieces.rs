@@ -151,13 +151,13 @@ async fn a_declared_charset_is_read_or_refused() {
         voice.post(&format!("/api/v1/calls/{call}/output"), &content_type, body).await.extractions();
         assert_eq!(voice.shown(call).await[0]["data"]["name"], "Zo\u{eb} U16", "{call}");
     }
-    let refused = voice.post("/api/v1/calls/unknown/output", "text/plain", utf16).await;
+    let refused = voice.post("/api/v1/calls/undeclared/output", "text/plain", utf16).await;
     assert_eq!(refused.status, 400, "{}", refused.body);
     assert!(refused.body.contains("UTF-16"), "{}", refused.body);
-    let refused = voice.post("/api/v1/calls/unknown/output", "text/plain; charset=klingon", text).await;
+    let refused = voice.post("/api/v1/calls/undeclared/output", "text/plain; charset=klingon", text).await;
     assert_eq!(refused.status, 415, "{}", refused.body);
     for other in ["application/x-www-form-urlencoded", "application/xml"] {
-        let refused = voice.post("/api/v1/calls/unknown/output", other, text).await;
+        let refused = voice.post("/api/v1/calls/undeclared/output", other, text).await;
         assert_eq!(refused.status, 415, "{}", refused.body);
         assert!(refused.body.contains("text/plain") && refused.body.contains("application/json"), "{}", refused.body);
     }
