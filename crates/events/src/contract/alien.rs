@@ -43,7 +43,8 @@ pub fn alien(bytes: &[u8]) -> Option<&'static str> {
     if let Some((_, what)) = BEGINNINGS.iter().find(|(begin, _)| bytes.starts_with(begin)) {
         return Some(what);
     }
-    if utf16(bytes).is_some() {
+    let is_zlib = matches!(bytes, [0x78, 0x01 | 0x9c | 0xda, ..]);
+    if !is_zlib && utf16(bytes).is_some() {
         return Some("is UTF-16");
     }
     match bytes {

@@ -23,7 +23,7 @@ In which form names, numbers, days and times are, and in which they are read: [f
 
 `metadata` has `source`, `version`, and where they are known `correlation_id` (the journey), `causation_id` (the event that
 caused this one), `tenant_id` and `actor`. Who did it is a program or a post, never a person's data: `token:<name>` for a
-request (the name in the tokens file), `handler:<name>` for what follows from an event, `command:<name>` for a command, and
+request (the name in the tokens file, `local` where there is none), `handler:<name>` for what follows from an event, `command:<name>` for a command, and
 `role:<database role>` for any other program that changes a row. A program that writes rows can name itself:
 `set_config('switchboard.actor', 'recall-list', true)`; what is not made of letters, digits and `. _ : / -` is not taken, and
 the role stands instead. An event that names its actor is of version 1.1; whoever reads 1.0 reads it too.
@@ -48,7 +48,7 @@ calls spoke of a patient; what a definition changes (`ALTER TABLE`, a trigger th
 change later; `patient.created` does not carry them.
 
 An `event_id` that is missing, `null` or empty was not said, and the record is known by its place in the topic. One that names
-nothing (`undefined`, `null` as a word, the nil UUID, a place of a template such as `{{id}}`) is refused, as it is in the fields
+nothing (`undefined`, `null` or `unknown` as a word, `N/A`, the nil UUID, a place of a template such as `{{id}}`) is refused, as it is in the fields
 by which a fact is known (`call_id`, `conversation_id`, `lead_id`, `message_id`, `request_id`, `workflow_id`): all that bear it
 would be one. Where an id may be missing, it counts as not said. The reason of a refusal is told of the shape that the record was
 meant to have.
