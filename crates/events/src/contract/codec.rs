@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 use uuid::Uuid;
 
+pub use super::no_event::NoEvent;
 use super::{
     alien::alien,
     envelope::{Envelope, Metadata},
@@ -72,32 +73,6 @@ pub enum DecodeError {
     /// A header's name is no text.
     #[error("the record has headers whose names are no UTF-8; its producer is to be mended")]
     UnreadableHeaders,
-}
-
-/// Why bytes are no envelope.
-#[derive(Debug, Error)]
-pub enum NoEvent {
-    /// They are no text.
-    #[error("it is not UTF-8")]
-    NotUtf8,
-    /// There are none, or nothing but space.
-    #[error("it is empty")]
-    Empty,
-    /// They are something else, as in `is compressed with gzip`.
-    #[error("it {0}, expected JSON in UTF-8 as it is")]
-    Alien(&'static str),
-    /// The text is no JSON.
-    #[error("{what} at line {line}, column {column}")]
-    NotJson { what: &'static str, line: usize, column: usize },
-    /// The JSON is no envelope.
-    #[error(transparent)]
-    Mismatch(Mismatch),
-    /// The version cannot be read.
-    #[error("metadata.version is not a number such as \"1.0\"")]
-    Version,
-    /// It is none, and nothing more can be said.
-    #[error("it cannot be read")]
-    Unreadable,
 }
 
 impl DecodeError {

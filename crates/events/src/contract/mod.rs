@@ -11,6 +11,7 @@ pub mod headers;
 pub mod json;
 mod legacy;
 pub mod mismatch;
+mod no_event;
 pub mod no_id;
 mod outside_text;
 pub mod replay;
