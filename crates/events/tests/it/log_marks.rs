@@ -27,7 +27,8 @@ async fn make_anew(rig: &Rig) {
 }
 
 fn is_found(rig: &Rig, times: f64) -> bool {
-    let counted = |reason| figure("kafka_consumer_log_resets_total", &[&rig.group(), reason]).unwrap_or_default();
+    let counted =
+        |reason| figure("kafka_consumer_log_resets_total", &[&rig.group(), "ai-responses", reason]).unwrap_or_default();
     ["shorter", "replaced"].map(counted).iter().sum::<f64>() >= times
 }
 
@@ -207,7 +208,8 @@ async fn a_marker_that_retention_takes(policy: &str) {
     rig.send(said("call-1", "after it")).await;
     rig.wait_for_effects(2).await;
     worker.stop().await;
-    let lost = figure("kafka_consumer_log_resets_total", &[&rig.group(), "retention"]).unwrap_or_default();
+    let lost =
+        figure("kafka_consumer_log_resets_total", &[&rig.group(), "ai-responses", "retention"]).unwrap_or_default();
     assert!(lost == 0.0, "nothing that was a record is gone");
 }
 

@@ -214,7 +214,9 @@ async fn another_log(behind: usize) {
     rig.create_topics().await;
     put(&rig, 0, &bookings("anew", 3_000)).await;
     wait_until("it is found", LONG, || async {
-        let counted = |reason| figure("kafka_consumer_log_resets_total", &[&rig.group(), reason]).unwrap_or_default();
+        let counted = |reason| {
+            figure("kafka_consumer_log_resets_total", &[&rig.group(), "ai-responses", reason]).unwrap_or_default()
+        };
         counted("shorter") + counted("replaced") > 0.0
     })
     .await;
