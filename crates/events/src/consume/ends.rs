@@ -190,22 +190,15 @@ fn offset(list: &TopicPartitionList, topic: &str, partition: i32) -> Option<i64>
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use rdkafka::mocking::MockCluster;
 
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        kafka: KafkaConfig,
-    }
 
     /// Kept back, it would be told at the end of the process, and blame brokers that are well by then.
     #[test]
     fn what_the_clients_meet_is_told_while_it_is_so() {
         let cluster = MockCluster::new(1).unwrap();
-        let config = Cli::parse_from(["test", "--kafka-bootstrap-servers", &cluster.bootstrap_servers()]).kafka;
+        let config = KafkaConfig::at(&cluster.bootstrap_servers());
         let ends = Ends::new(&config, "test", "test").unwrap();
         drop(cluster);
         let told = |client: &BaseConsumer<Client>| client.context().last_error.get().is_some();

@@ -306,22 +306,15 @@ impl Drop for LogCheck<'_> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use rdkafka::mocking::MockCluster;
 
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        kafka: KafkaConfig,
-    }
 
     #[test]
     fn a_partition_without_a_leader_is_not_told_to_be_as_it_was() {
         let cluster = MockCluster::new(2).unwrap();
         cluster.create_topic("one", 2, 1).unwrap();
-        let config = Cli::parse_from(["test", "--kafka-bootstrap-servers", &cluster.bootstrap_servers()]).kafka;
+        let config = KafkaConfig::at(&cluster.bootstrap_servers());
         let known =
             [(0, 0), (1, 100)].map(|(of, next)| ("one".to_owned(), of, LogMark::committed(next, "timestamp_ms=1")));
         let look = || LogCheck::new(&config, &[], "test", "test").unwrap().look(&known).unwrap();

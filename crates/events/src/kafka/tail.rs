@@ -205,7 +205,6 @@ fn patiently<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use rdkafka::{
         mocking::MockCluster,
         types::{RDKafkaApiKey, RDKafkaRespErr},
@@ -213,14 +212,8 @@ mod tests {
 
     use super::*;
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        kafka: KafkaConfig,
-    }
-
     fn at(cluster: &MockCluster<'_, impl rdkafka::client::ClientContext>) -> KafkaConfig {
-        Cli::parse_from(["test", "--kafka-bootstrap-servers", &cluster.bootstrap_servers()]).kafka
+        KafkaConfig::at(&cluster.bootstrap_servers())
     }
 
     #[test]

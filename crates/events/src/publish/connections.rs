@@ -12,16 +12,26 @@ use std::{
 };
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction, raw_sql};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 /// What nobody took within this time goes back to the pool.
 const KEPT: Duration = Duration::from_millis(100);
 /// The longest that a connection stays away from the pool, which ends those that are too old.
 const AWAY: Duration = Duration::from_secs(30);
 
+/// So many connections of the pool are left to others: transactions that wait for rows that somebody locked may take all they
+/// get, and readiness, an API's reads and a relay that connects anew must not wait with them.
+const LEFT: u32 = 2;
+
 /// A pool, and what of it is kept at hand.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     pool: PgPool,
+    /// One for each transaction that may be under way at once.
+    turns: Arc<Semaphore>,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -37,11 +47,14 @@ struct Kept {
 pub(super) struct Lease {
     transaction: Transaction<'static, Postgres>,
     since: Instant,
+    /// None while it is kept.
+    turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Connections {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool, kept: Arc::default() }
+        let turns = pool.options().get_max_connections().saturating_sub(LEFT).max(1);
+        Self { pool, turns: Arc::new(Semaphore::new(turns as usize)), kept: Arc::default() }
     }
 
     pub(super) fn pool(&self) -> &PgPool {
@@ -49,11 +62,14 @@ impl Connections {
     }
 
     pub(super) async fn begin(&self) -> Result<Lease, sqlx::Error> {
+        let turn = timeout(self.pool.options().get_acquire_timeout(), Arc::clone(&self.turns).acquire_owned());
+        let mut turn = turn.await.map_err(|_| sqlx::Error::PoolTimedOut)?.ok();
         while let Some(mut lease) = self.take() {
             // Begun anew, so that its time is that of now, and not by `AND CHAIN`, which would hand on what the transaction
             // before had set for itself: read only, an isolation level. The connection may have died; then its like may
             // have, too.
             if raw_sql("ROLLBACK; BEGIN").execute(lease.connection()).await.is_ok() {
+                lease.turn = turn.take();
                 return Ok(lease);
             }
         }
@@ -68,7 +84,7 @@ impl Connections {
                 Err(_) => return Err(sqlx::Error::PoolClosed),
             },
         };
-        Ok(Lease { transaction, since: Instant::now() })
+        Ok(Lease { transaction, since: Instant::now(), turn })
     }
 
     /// Makes the transaction's work stand; [`Self::keep`] goes with it. The server answers a COMMIT well even where it rolls back because a statement had failed and
@@ -96,7 +112,8 @@ impl Connections {
     }
 
     /// Keeps a connection at hand, unless the pool has a better use for it.
-    pub(super) fn keep(&self, lease: Lease) {
+    pub(super) fn keep(&self, mut lease: Lease) {
+        lease.turn = None;
         let others_may_wait =
             self.pool.num_idle() == 0 && self.pool.size() >= self.pool.options().get_max_connections();
         if others_may_wait || self.pool.is_closed() || lease.since.elapsed() > AWAY {

@@ -28,6 +28,7 @@ mod lag_at_start;
 mod lag_over_gaps;
 mod large_letters;
 mod letter_ids;
+mod locked_rows;
 mod log_marks;
 mod log_resets;
 mod modes;

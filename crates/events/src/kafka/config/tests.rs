@@ -14,6 +14,13 @@ struct Cli {
     kafka: KafkaConfig,
 }
 
+impl KafkaConfig {
+    /// For tests: the defaults, and these brokers.
+    pub(crate) fn at(servers: &str) -> Self {
+        parse(&["--kafka-bootstrap-servers", servers]).unwrap()
+    }
+}
+
 fn parse(args: &[&str]) -> Result<KafkaConfig, clap::Error> {
     Cli::try_parse_from(std::iter::once(&"test").chain(args)).map(|cli| cli.kafka)
 }
