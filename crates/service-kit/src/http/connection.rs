@@ -41,7 +41,9 @@ pub(super) async fn serve(
         service_fn(move |request: Request<Incoming>| answer(router.clone(), request, pulse.clone(), stop.clone()))
     };
     let watched = Watched { stream, pulse: pulse.clone() };
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(watched), service).with_upgrades());
+    // A client that ends its side once it has asked, as pipes and some proxies do, still waits for the answer.
+    let protocol = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(watched), service);
+    let mut connection = pin!(protocol.with_upgrades());
     let mut stopped = pin!(stop.cancelled());
     let mut leave = pin!(pulse.told_to_leave());
     let mut stopping = None;

@@ -126,9 +126,16 @@ pub(super) fn is_passing(error: &sqlx::Error) -> bool {
 /// # Errors
 /// What to show in `/readyz`, without names.
 pub async fn ping(pool: &PgPool) -> Result<(), String> {
-    match sqlx::query_scalar("SELECT current_setting('transaction_read_only')::bool").fetch_one(pool).await {
-        Ok(false) => Ok(()),
-        Ok(true) => {
+    let asked = async {
+        let mut session = pool.acquire().await?;
+        let read_only = sqlx::query_scalar("SELECT current_setting('transaction_read_only')::bool");
+        Ok((read_only.fetch_one(&mut *session).await?, session))
+    };
+    match asked.await {
+        Ok((false, _)) => Ok(()),
+        Ok((true, session)) => {
+            // It would be asked again and again if it went back to the others.
+            let _ = session.close().await;
             end_idle_sessions(pool).await;
             Err("the database is read only (SQLSTATE 25006): a standby, or set so; nothing can be stored".into())
         }

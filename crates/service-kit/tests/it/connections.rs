@@ -196,6 +196,20 @@ async fn pipelined_requests_are_answered_and_half_of_one_more_is_not_waited_for(
 }
 
 #[tokio::test]
+async fn who_ends_its_side_once_it_has_asked_is_answered() {
+    let mut server = start(limits()).await;
+    let echo = "POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nhello";
+    for (sent, body) in [(HEAD, "quick"), (echo, "hello"), (&HEAD.replace("quick", "slow"), "done")] {
+        let mut stream = server.told(sent).await;
+        stream.shutdown().await.unwrap();
+        let (answer, after) = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with(body), "{answer}");
+        assert!(after < limits().answer_timeout + Duration::from_secs(1), "nothing more is waited for: {after:?}");
+    }
+    server.entered.recv().await.unwrap();
+}
+
+#[tokio::test]
 async fn another_protocol_is_turned_away_at_once() {
     let server = start(limits()).await;
     for greeting in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}\u{1}\0\u{5}hello", "SSH-2.0-test\r\n"] {

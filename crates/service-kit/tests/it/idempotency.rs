@@ -110,7 +110,17 @@ impl Service {
     }
 
     async fn post(&self, path: &str, key: Option<&str>, body: impl Into<Body>) -> (Response<()>, String) {
-        let mut request = Request::post(path);
+        self.post_as("text/plain", path, key, body).await
+    }
+
+    async fn post_as(
+        &self,
+        content_type: &str,
+        path: &str,
+        key: Option<&str>,
+        body: impl Into<Body>,
+    ) -> (Response<()>, String) {
+        let mut request = Request::post(path).header("content-type", content_type);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
@@ -169,6 +179,8 @@ async fn the_same_key_for_another_request_is_a_conflict() {
         assert_eq!(response.status(), 409, "{path} {body}");
         assert!(text.contains("used for another request"), "{text}");
     }
+    let (response, _) = service.post_as("text/plain; charset=utf-16", "/created", Some("k"), "x").await;
+    assert_eq!(response.status(), 409, "another charset makes another text of the same bytes");
     assert_eq!(service.calls(), 1);
 }
 

@@ -217,8 +217,11 @@ fn key_of(headers: &HeaderMap) -> Result<String, Problem> {
 fn hash(parts: &Parts, body: &[u8]) -> [u8; 32] {
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
     let mut hash = Sha256::new();
-    for part in [parts.method.as_str(), uri.path().trim_end_matches('/'), uri.query().unwrap_or_default()] {
-        hash.update(part.as_bytes());
+    // The same bytes are another text in another charset.
+    let content_type = parts.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let (method, path, query) = (parts.method.as_str(), uri.path().trim_end_matches('/'), uri.query());
+    for part in [method.as_bytes(), path.as_bytes(), query.unwrap_or_default().as_bytes(), content_type] {
+        hash.update(part);
         // Occurs in none of them.
         hash.update([0]);
     }
