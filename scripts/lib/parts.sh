@@ -19,6 +19,22 @@ users_own() {
   esac
 }
 
+# yours_answers <brokers or database URL>: somebody listens at one of its addresses. Where it names none, as a socket's folder, it
+# is taken to.
+yours_answers() {
+  local address addresses
+  addresses=$(printf '%s\n' "$1" | sed -e 's|^[a-zA-Z+]*://||' -e 's|^[^/?]*@||' -e 's|[/?].*||' | tr -d ' "[]' | tr ',' '\n')
+  for address in $addresses; do
+    case "$address" in
+      *:*:*) return 0 ;;
+      *:*) ;;
+      *) address=$address:5432 ;;
+    esac
+    ! timeout 5 "$BASH" -c "exec 3<>'/dev/tcp/${address%:*}/${address##*:}'" 2>/dev/null || return 0
+  done
+  [ -z "$addresses" ]
+}
+
 without_password() { printf '%s\n' "$1" | sed 's|//[^@/]*@|//***@|'; }
 
 mode() { cat "$STACK_DIR/mode" 2>/dev/null || true; }
@@ -83,6 +99,8 @@ parts_up() {
     if users_own "$part"; then
       local name
       name=$("${part}_own_variable")
+      yours_answers "${!name}" || fail "nothing answers at $(without_password "${!name}"), which $name names" '' \
+        "start it, correct $name, or unset it: then a $part of this checkout is started"
       say_part "$part" "yours: $(without_password "${!name}") ($name is set; not started, never reconfigured)"
     elif ! { [ -z "$forced" ] || [ "$forced" = "$(mode)" ]; } || part_moved "$part" || ! part_up "$part"; then
       missing="$missing $part"
