@@ -4,8 +4,11 @@
 //! a person's name is one where it is written as one: `Na`, and `Dr. None`, but not `NA` and `Dr. none`. Sample names such as
 //! John Doe are data: no list knows who is called that.
 
+mod signs;
+
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
+use self::signs::{bracketed, crossed_out, has_template, initials, without_templates, zeros};
 use crate::{
     email,
     words::{AROUND, ATS, DENIALS, DOTS, FILLERS, NAMES, SMALL, SUBJECTS, TITLES, TOLD, VALUES, WORDS},
@@ -59,7 +62,15 @@ const CALLED_WITH_TITLE: &[&str] = &[
 
 /// Whether the line, in its form ([`crate::text::line`]), says nothing.
 pub fn says_nothing(line: &str, of: Of) -> bool {
-    if squeezed(line).is_empty() || initials(line) || template(line, of) {
+    if squeezed(line).is_empty() || initials(line) {
+        return true;
+    }
+    // In free text it is that alone, since people write such signs.
+    let is_template = match of {
+        Of::Words => squeezed(&without_templates(line)).is_empty(),
+        _ => has_template(line),
+    };
+    if is_template {
         return true;
     }
     match of {
@@ -209,261 +220,5 @@ fn digit(c: char) -> bool {
     c.is_numeric() && !c.is_alphabetic()
 }
 
-/// What a template engine left: `{{name}}`, `${name}`, `%(name)s`. In free text it is that alone, since people write such signs.
-fn template(line: &str, of: Of) -> bool {
-    match of {
-        Of::Words => squeezed(&without_templates(line)).is_empty(),
-        _ => ["{{", "${", "%("].iter().any(|open| line.contains(open)),
-    }
-}
-
-fn without_templates(line: &str) -> String {
-    let mut rest = line;
-    let mut outside = String::new();
-    while let Some(next) = rest.chars().next() {
-        let after = [("{{", '}', "}}"), ("${", '}', "}"), ("%(", ')', ")")].iter().find_map(|(open, end, close)| {
-            let inside = rest.strip_prefix(open)?;
-            inside[inside.find(*end)?..].strip_prefix(close)
-        });
-        rest = match after {
-            // The letter of `%(name)s`.
-            Some(after) if rest.starts_with('%') => {
-                after.strip_prefix(|c: char| c.is_ascii_lowercase()).unwrap_or(after)
-            }
-            Some(after) => after,
-            None => {
-                outside.push(next);
-                &rest[next.len_utf8()..]
-            }
-        };
-    }
-    outside
-}
-
-/// Words in brackets and nothing else: `<full name>`, `[FIRST] [LAST]`. A mail address or a number in brackets is said.
-fn bracketed(text: &str) -> bool {
-    let pair = text.starts_with(['<', '[', '{']) && text.ends_with(['>', ']', '}']);
-    let said = |c: char| c == '@' || c.is_numeric();
-    let mut depth = 0_i32;
-    let outside = text.chars().any(|c| {
-        match c {
-            '<' | '[' | '{' => depth += 1,
-            '>' | ']' | '}' => depth -= 1,
-            other => return depth == 0 && other != ' ',
-        }
-        false
-    });
-    pair && !outside && !text.contains(said)
-}
-
-/// `k.A.`, `o. A.`: without their full stops they would be names.
-fn initials(line: &str) -> bool {
-    let tight: String = line.chars().filter(|c| *c != ' ').flat_map(char::to_lowercase).collect();
-    ["k.a.", "k.a", "k/a", "o.a.", "o.a", "o/a"].contains(&tight.as_str())
-}
-
-/// `0000-00-00`: the day or the number that a table has where it has none. `00:00` is a time.
-fn zeros(line: &str) -> bool {
-    let digits = line.chars().filter(|c| c.is_ascii_digit()).count();
-    digits >= 6 && !line.contains(':') && line.chars().all(|c| c == '0' || !c.is_alphanumeric())
-}
-
-/// `1985-01-XX`: a day of which a part is left open.
-fn crossed_out(line: &str) -> bool {
-    let open = |part: &str| {
-        let signs = part.chars().all(|c| matches!(c, 'x' | '?' | '*' | '_' | '#' | '-'));
-        signs || ["dd", "d", "tt", "t", "jj", "mm", "m", "yyyy", "yy", "jjjj", "aaaa"].contains(&part)
-    };
-    let parts: Vec<String> = line.split(['-', '.', '/']).map(|part| part.trim().to_lowercase()).collect();
-    let known = |part: &String| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    parts.len() == 3 && parts.iter().all(|part| open(part) || known(part)) && !parts.iter().all(known)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_for_nothing_is_known_in_every_spelling() {
-        for text in [
-            "unknown",
-            "Unknown",
-            "UNKNOWN",
-            "(unknown)",
-            "N/A",
-            "n/a",
-            "n.a.",
-            "N.A.",
-            "na",
-            "NA",
-            "none",
-            "None",
-            "NULL",
-            "null",
-            "\"null\"",
-            "undefined",
-            "NaN",
-            "not provided",
-            "Not_Provided",
-            "not-given",
-            "TBD",
-            "tbd.",
-            "string",
-            "-",
-            "--",
-            "—",
-            "?",
-            "???",
-            "...",
-            "***",
-            "xxx",
-            "XXXX",
-            "unbekannt",
-            "Unbekannt",
-            "keine Angabe",
-            "k.A.",
-            "k. A.",
-            "K.A.",
-            "{{name}}",
-            "${name}",
-            "%(name)s",
-        ] {
-            for of in [Of::Name, Of::Words, Of::Value] {
-                assert!(says_nothing(text, of), "{text} as {of:?}");
-            }
-        }
-        for name in [
-            "<full name>",
-            "[NAME]",
-            "[First] [Last]",
-            "<<name>>",
-            "{name}",
-            "your name",
-            "Full Name",
-            "First Last",
-            "Unknown Unknown",
-            "unknown caller",
-            "Unknown Patient",
-            "Patient",
-            "N/A N/A",
-            "undefined undefined",
-            "Dr. Unknown",
-            "Dr. [Name]",
-            "Dr. {{dentist}}",
-            "Dr. TBD",
-            "Dr. N/A",
-            "Dr. none",
-            "Dr. ?",
-            "Dr.",
-            "anonymous",
-            "__NAME__",
-            "%NAME%",
-        ] {
-            assert!(says_nothing(name, Of::Name), "{name}");
-        }
-        for value in
-            ["no", "no email", "YYYY-MM-DD", "MM/DD/YYYY", "<email>", "[phone number]", "0000-00-00", "00/00/0000"]
-        {
-            assert!(says_nothing(value, Of::Value), "{value}");
-        }
-    }
-
-    #[test]
-    fn what_tells_of_no_name_is_no_name_in_many_languages() {
-        for name in include_str!("../tests/no_names.txt").lines() {
-            assert!(says_nothing(name, Of::Name), "{name}");
-        }
-    }
-
-    #[test]
-    fn people_and_things_with_such_names_stay() {
-        for name in [
-            "Christopher Null",
-            "Anna None",
-            "Erika Unbekannt",
-            "Null Smith",
-            "Na",
-            "Na Li",
-            "Nan",
-            "Nil",
-            "Nil Nan",
-            "Dr. Null",
-            "Dr. None",
-            "Dr. Blank",
-            "Anna Blank",
-            "John Doe",
-            "Max Mustermann",
-            "Test Person",
-            "First Nation",
-            "X",
-            "Xi",
-            "Ka",
-            "Kai Angabe",
-            "O. Arndt",
-            "Ann [maiden name Poe]",
-            "No",
-            "李",
-            "String Bean",
-            "Mr. Last",
-            "Anna Brak",
-            "Peter User",
-            "Fnu Sharma",
-            "Any Martin",
-            "Dr. Guest",
-            "Dr. Person",
-            "A. Guest",
-            "Sin Guest-Ro",
-            "No Min-jun",
-            "Ada None",
-            "Said Null",
-            "Su Blank",
-            "Inga Person",
-            "My Unbekannt",
-            "Nán",
-            "Ann Not",
-            "Dr. Or Cohen",
-            "Orla o Brien",
-            "Mr. Of",
-            "Unbekannt-Meier",
-            "Jean Sans",
-            "Will Private",
-            "Hasan Yok",
-            "山田なし",
-            "名取",
-        ] {
-            assert!(!says_nothing(name, Of::Name), "{name}");
-        }
-        for words in [
-            "check-up",
-            "no pain",
-            "No",
-            "not sure",
-            "declined",
-            "user",
-            "[urgent] call back [today]",
-            "name of insurance unknown",
-            "first visit",
-        ] {
-            assert!(!says_nothing(words, Of::Words), "{words}");
-        }
-        for value in ["none@gmail.com", "<john@example.com>", "555-1234", "[555-1234]", "00:00", "2000-01-01"] {
-            assert!(!says_nothing(value, Of::Value), "{value}");
-        }
-    }
-
-    #[test]
-    fn numbers_and_addresses_that_nobody_has() {
-        for number in ["000-000-0000", "(555) 555-5555", "123-456-7890", "+1 123 456 7890", "1234567", "999 999 9999"] {
-            assert!(is_no_number(number), "{number}");
-        }
-        for number in ["212-555-0142", "555-1234", "555-5555 ext. 1", "911", "030 1234567", "+49 30 123456"] {
-            assert!(!is_no_number(number), "{number}");
-        }
-        for address in ["none@none.com", "noemail@noemail.com", "no@example.com", "unknown@unknown.org"] {
-            assert!(is_no_address(address), "{address}");
-        }
-        for address in ["none@gmail.com", "test@test.com", "john@example.com", "null@null-island.org"] {
-            assert!(!is_no_address(address), "{address}");
-        }
-    }
-}
+mod tests;

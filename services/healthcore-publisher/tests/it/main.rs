@@ -6,6 +6,7 @@ mod actors;
 mod api;
 mod bookings;
 mod conformance;
+mod database_forms;
 mod foreign_numbers;
 mod forms;
 mod identity;

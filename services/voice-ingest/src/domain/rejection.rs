@@ -16,6 +16,7 @@ impl From<Broken> for Rejection {
             BrokenReason::NotAnObject => "write one JSON object after the marker",
             BrokenReason::Malformed => "correct the JSON text",
             BrokenReason::Unfinished => "complete the object from the call's recording",
+            BrokenReason::Ambiguous => "leave the value that the caller meant, once",
             BrokenReason::TooLarge | BrokenReason::TooDeep => "keep only the fields of this kind",
             BrokenReason::Thought | BrokenReason::Foreign => "add it if the caller said so",
             BrokenReason::Unclear => {

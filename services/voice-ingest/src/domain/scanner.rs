@@ -11,35 +11,33 @@
 //! the next one. What stands in a thought (`thought`) makes no fact.
 //! Does not judge the fields, nor numbers and escapes inside the JSON: `validate` does.
 
+mod between;
+mod complete;
+mod doubled;
 mod edge;
+mod escaped;
 mod fields;
+mod following;
 mod found;
 mod glyph;
+mod lead;
 mod lenient;
 mod link;
+mod marker;
 mod member;
 mod object;
 mod reading;
 mod setting;
 mod stored;
+mod telling;
 mod text_bytes;
 mod thought;
 mod word;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use self::found::{Broken, BrokenReason, Found, Repair};
-use self::{
-    found::readable,
-    link::{Link, Trust},
-    object::{ObjectReader, Seen},
-    reading::Reading,
-    setting::Setting,
-    thought::Turn,
-    word::{Spelling, Word},
-};
-use super::Kind;
+use self::{complete::Resume, following::Again, reading::Reading, setting::Setting, telling::Pending, thought::Turn};
 
 /// The largest object, in bytes, braces included.
 pub const OBJECT_MAX: usize = 64 * 1024;
@@ -49,10 +47,6 @@ pub const DEPTH_MAX: u8 = object::DEPTH_MAX;
 pub const GAP_MAX: usize = 256;
 /// The longest [`Found::raw`], in bytes of the text.
 pub const EXCERPT_MAX: usize = 4096;
-/// So many facts of a thought are kept until it ends. One that has more is reported whether or not it does.
-const WITHHELD_MAX: usize = 8;
-/// So much of an object that cannot be read tells whether it has what its marker announces.
-const TOLD_MAX: usize = 128;
 
 /// The scanner of one call's text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -80,24 +74,6 @@ pub struct Scanner {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Pending {
-    kind: Kind,
-    reason: BrokenReason,
-    /// Places in the text: of its word, of the byte that broke it, and up to where no blank line is.
-    begin: usize,
-    broke: usize,
-    checked: usize,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Again {
-    kind: Kind,
-    /// The marker's objects are a list that has not ended.
-    #[serde(default)]
-    in_list: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Thought {
     closing: String,
     /// So many others were opened in it.
@@ -109,28 +85,6 @@ struct Thought {
     withheld: Vec<Found>,
     /// It has so many facts that they are handed out, whether or not it ends.
     is_long: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Resume {
-    object: usize,
-    next: usize,
-    reader: ObjectReader,
-}
-
-/// How an object is marked.
-#[derive(Debug, Clone, Copy)]
-struct Marked {
-    in_list: bool,
-    trust: Trust,
-    is_announced: bool,
-}
-
-/// An object that was read.
-struct Object {
-    len: usize,
-    json: String,
-    repairs: Vec<Repair>,
 }
 
 impl Scanner {
@@ -249,318 +203,6 @@ impl Scanner {
         Some(length)
     }
 
-    fn marker(&mut self, word: Word, over: bool, found: &mut impl FnMut(Found)) -> Option<usize> {
-        let (before, rest) = self.text.split_at(self.at);
-        let setting = Setting::behind(before);
-        if setting.is_none || (setting.is_inside || word.is_plural) && word.spelling != Spelling::Capitals {
-            return Some(word.len);
-        }
-        let behind = self.at + word.len;
-        match link::after(word, setting, &rest[word.len..], over) {
-            Reading::Not => Some(word.len),
-            Reading::More => None,
-            Reading::Is(Link::NoObject(_) | Link::Unfinished) if !word.is_name() || setting.is_inside => Some(word.len),
-            Reading::Is(Link::NoObject(length)) => self.broken(word, BrokenReason::NotAnObject, behind + length, found),
-            Reading::Is(Link::Unfinished) => self.broken(word, BrokenReason::Unfinished, self.text.len(), found),
-            Reading::Is(Link::Around(length)) => {
-                let is_announcing = setting.value.is_some_and(|value| value.is_announcing);
-                self.object_around(word, self.at.saturating_sub(length), is_announcing, over, found)
-            }
-            Reading::Is(Link::Object { at, in_list, trust, is_announced }) => {
-                let trust = if trust == Trust::Full && !word.is_name() { Trust::Fields } else { trust };
-                self.marked_object(word, behind + at, Marked { in_list, trust, is_announced }, over, found)
-            }
-        }
-    }
-
-    fn marked_object(
-        &mut self,
-        word: Word,
-        begin: usize,
-        Marked { in_list, trust, is_announced }: Marked,
-        over: bool,
-        found: &mut impl FnMut(Found),
-    ) -> Option<usize> {
-        let is_sure = trust == Trust::Full;
-        if is_sure {
-            // Whatever its object is, it is a marker.
-            self.flush(self.at, found);
-        }
-        let prose = Some(word.len);
-        match self.object(begin, is_sure, None, over) {
-            Reading::More => None,
-            Reading::Is(Ok(object)) => {
-                let data: Value = serde_json::from_str(&object.json).unwrap_or_default();
-                let is_announced = is_announced && word.is_name();
-                match trust {
-                    // What a tool takes, not what it is given.
-                    Trust::Full if is_schema(&data) => prose,
-                    Trust::Fields if !is_announced && !fields::reminds(word.kind, &data) => prose,
-                    Trust::Full | Trust::Fields => {
-                        self.hand_out(Again { kind: word.kind, in_list }, begin, object, &data, found)
-                    }
-                    Trust::Doubt if has_one_near(word.kind, &data) => {
-                        self.broken(word, BrokenReason::Unclear, begin + object.len, found)
-                    }
-                    Trust::Doubt if is_announced => self.broken(word, BrokenReason::NotAnObject, begin, found),
-                    Trust::Doubt => prose,
-                }
-            }
-            Reading::Is(Err((reason, broke))) if is_sure => self.broken(word, reason, broke, found),
-            Reading::Is(Err((reason, broke))) => match self.are_told(word.kind, begin, over) {
-                Reading::More => None,
-                Reading::Is(true) if word.is_name() => self.broken(word, reason, broke, found),
-                _ if is_announced && word.is_name() => self.broken(word, BrokenReason::NotAnObject, begin, found),
-                _ => prose,
-            },
-            Reading::Not => prose,
-        }
-    }
-
-    /// The object in which the word says what it is.
-    fn object_around(
-        &mut self,
-        word: Word,
-        begin: usize,
-        is_announcing: bool,
-        over: bool,
-        found: &mut impl FnMut(Found),
-    ) -> Option<usize> {
-        let is_name = word.is_name();
-        match self.object(begin, is_name, Some(self.at - begin), over) {
-            Reading::More => None,
-            Reading::Is(Ok(object)) => {
-                let data: Value = serde_json::from_str(&object.json).unwrap_or_default();
-                if fields::has_one(word.kind, &data) {
-                    return self.hand_out(Again { kind: word.kind, in_list: false }, begin, object, &data, found);
-                }
-                let reason = match has_one_near(word.kind, &data) {
-                    true => BrokenReason::Unclear,
-                    false if is_announcing => BrokenReason::NotAnObject,
-                    false => return Some(word.len),
-                };
-                if is_name { self.broken(word, reason, begin + object.len, found) } else { Some(word.len) }
-            }
-            Reading::Is(Err((reason, broke))) if is_announcing && is_name => {
-                self.broken(word, reason, broke.max(self.at + word.len), found)
-            }
-            _ => Some(word.len),
-        }
-    }
-
-    /// Whether what begins here and cannot be read has fields of the kind.
-    fn are_told(&self, kind: Kind, begin: usize, over: bool) -> Reading<bool> {
-        match self.text[begin..].get(..TOLD_MAX) {
-            Some(told) => Reading::Is(fields::are_told(kind, told)),
-            None if over => Reading::Is(fields::are_told(kind, &self.text[begin..])),
-            None => Reading::More,
-        }
-    }
-
-    /// The object whose brace is here, or why it is none and where that was seen. Only a name is waited for longer than what is
-    /// repaired.
-    fn object(
-        &mut self,
-        begin: usize,
-        is_name: bool,
-        own: Option<usize>,
-        over: bool,
-    ) -> Reading<Result<Object, (BrokenReason, usize)>> {
-        let most = if is_name { OBJECT_MAX } else { lenient::LENIENT_MAX };
-        let known = self.resume.filter(|resume| resume.object == begin);
-        let (mut next, mut reader) = known.map_or((begin + 1, ObjectReader::opened()), |it| (it.next, it.reader));
-        while let Some(&byte) = self.text.get(next) {
-            let before = reader;
-            next += 1;
-            match reader.step(byte) {
-                Seen::More if next - begin < most => {}
-                Seen::More => return Reading::Is(Err((BrokenReason::TooLarge, next))),
-                Seen::TooDeep => return Reading::Is(Err((BrokenReason::TooDeep, next - 1))),
-                Seen::Closed => {
-                    // The reader let only UTF-8 through; a damaged stored state may disagree.
-                    let Ok(json) = str::from_utf8(&self.text[begin..next]).map(str::to_owned) else { break };
-                    return Reading::Is(Ok(Object { len: next - begin, json, repairs: Vec::new() }));
-                }
-                Seen::Malformed => {
-                    return match lenient::read(&self.text[begin..], own, over) {
-                        Reading::Is(read) => {
-                            Reading::Is(Ok(Object { len: read.len, json: read.json, repairs: read.repairs }))
-                        }
-                        Reading::Not => Reading::Is(Err((BrokenReason::Malformed, next - 1))),
-                        Reading::More => {
-                            self.resume = Some(Resume { object: begin, next: next - 1, reader: before });
-                            Reading::More
-                        }
-                    };
-                }
-            }
-        }
-        if over {
-            return Reading::Is(Err((BrokenReason::Unfinished, self.text.len())));
-        }
-        self.resume = Some(Resume { object: begin, next, reader });
-        Reading::More
-    }
-
-    /// One more object of the kind: of the marker's list, or one that a model wrote behind the first. Without a word of its own it is
-    /// a fact where it has nothing but fields of the kind.
-    fn next_object(&mut self, again: Again, over: bool, found: &mut impl FnMut(Found)) -> Option<usize> {
-        let Again { kind, in_list } = again;
-        let between = match link::between(&self.text[self.at..], over) {
-            Reading::Is(between) => between,
-            Reading::More => return None,
-            Reading::Not => {
-                self.again = None;
-                return Some(0);
-            }
-        };
-        let begin = self.at + between.length;
-        let object = match self.object(begin, false, None, over) {
-            Reading::More => return None,
-            Reading::Is(Err((reason, broke))) if between.is_clear => match self.are_told(kind, begin, over) {
-                Reading::More => return None,
-                Reading::Is(true) => {
-                    self.flush(self.at, found);
-                    (self.again, self.resume) = (None, None);
-                    self.pending = Some(Pending { kind, reason, begin, broke, checked: broke });
-                    return Some(between.length + 1);
-                }
-                _ => None,
-            },
-            Reading::Is(object) => object.ok(),
-            Reading::Not => None,
-        };
-        let in_list = in_list && !between.ends_list;
-        let judged = object.and_then(|object| {
-            let data: Value = serde_json::from_str(&object.json).unwrap_or_default();
-            let reason = self.judged(kind, begin..begin + object.len, &data, between.is_clear, in_list)?;
-            Some((object, data, reason))
-        });
-        match judged {
-            Some((object, data, None)) => self.hand_out(Again { kind, in_list }, begin, object, &data, found),
-            Some((object, _, Some(reason))) => {
-                let (from, to) = (begin, begin + object.len);
-                let raw = readable(&self.text[from..to.min(from + EXCERPT_MAX)]);
-                let span = self.place(from)..self.place(to);
-                self.emit(Found { kind, span, json: Err(Broken { reason }), repairs: Vec::new(), raw }, found);
-                (self.again, self.resume) = (Some(Again { kind, in_list }), None);
-                Some(to - self.at)
-            }
-            None => {
-                (self.again, self.resume) = (None, None);
-                Some(0)
-            }
-        }
-    }
-
-    /// Whether an object behind the marker's own is of it: why it is rejected if it is; `None` where it is nothing of it.
-    fn judged(
-        &self,
-        kind: Kind,
-        place: std::ops::Range<usize>,
-        data: &Value,
-        is_clear: bool,
-        in_list: bool,
-    ) -> Option<Option<BrokenReason>> {
-        let text = &self.text[place];
-        let has_marker =
-            || (0..text.len()).any(|at| matches!(word::at(&text[at..], true), Reading::Is(word) if word.is_name()));
-        if !fields::has_one(kind, data) || is_call(data) || has_marker() {
-            return None;
-        }
-        match (is_clear, fields::has_only(kind, data)) {
-            (true, true) => Some(None),
-            (true, false) if in_list => Some(None),
-            (true, false) => Some(Some(BrokenReason::Foreign)),
-            (false, true) => Some(Some(BrokenReason::Unclear)),
-            (false, false) => None,
-        }
-    }
-
-    /// Hands out the object that begins here; its marker is where the scanner stands. It ends at a marker that is one of its members:
-    /// that is a fact of its own.
-    fn hand_out(
-        &mut self,
-        again: Again,
-        begin: usize,
-        object: Object,
-        data: &Value,
-        found: &mut impl FnMut(Found),
-    ) -> Option<usize> {
-        self.flush(self.at, found);
-        self.resume = None;
-        let inner = object.repairs.is_empty().then(|| inner_marker(&self.text[begin..begin + object.len])).flatten();
-        let end = begin + inner.unwrap_or(object.len);
-        if inner.is_none() || fields::has_one(again.kind, data) {
-            let span = self.place(self.at)..self.place(end);
-            let raw = readable(&self.text[self.at..end.min(self.at + EXCERPT_MAX)]);
-            self.emit(Found { kind: again.kind, span, json: Ok(object.json), repairs: object.repairs, raw }, found);
-        }
-        self.again = inner.is_none().then_some(again);
-        Some(end - self.at)
-    }
-
-    /// Gives the marker up and goes on behind its word.
-    fn broken(
-        &mut self,
-        word: Word,
-        reason: BrokenReason,
-        broke: usize,
-        found: &mut impl FnMut(Found),
-    ) -> Option<usize> {
-        self.flush(self.at, found);
-        self.resume = None;
-        self.pending = Some(Pending { kind: word.kind, reason, begin: self.at, broke, checked: broke });
-        Some(word.len)
-    }
-
-    /// Hands the broken marker out when its excerpt is long enough, or a blank line follows.
-    fn end_excerpt(&mut self, found: &mut impl FnMut(Found)) {
-        let Some(pending) = &mut self.pending else { return };
-        let mut line_break = None;
-        for at in pending.checked..self.at {
-            match self.text[at] {
-                b'\n' if line_break.is_some() => return self.flush(at + 1, found),
-                b'\n' => line_break = Some(at),
-                byte if !byte.is_ascii_whitespace() => line_break = None,
-                _ => {}
-            }
-        }
-        pending.checked = line_break.unwrap_or(self.at.max(pending.checked));
-        if self.at >= pending.broke.max(pending.begin + EXCERPT_MAX) {
-            self.flush(self.at, found);
-        }
-    }
-
-    fn flush(&mut self, end: usize, found: &mut impl FnMut(Found)) {
-        let Some(Pending { kind, reason, begin, broke, .. }) = self.pending.take() else { return };
-        let excerpt = &self.text[begin..end.min(begin + EXCERPT_MAX)];
-        let raw = readable(&excerpt.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect::<Vec<_>>());
-        let span = self.place(begin)..self.place(broke.min(end));
-        self.emit(Found { kind, span, json: Err(Broken { reason }), repairs: Vec::new(), raw }, found);
-    }
-
-    /// What is thought is handed out as such, and only if the thought does not end.
-    fn emit(&mut self, one: Found, found: &mut impl FnMut(Found)) {
-        let Some(thought) = &mut self.thought else { return self.release(one, found) };
-        let broken = Broken { reason: BrokenReason::Thought };
-        let kept = if thought.is_heading { one } else { Found { json: Err(broken), repairs: Vec::new(), ..one } };
-        thought.withheld.push(kept);
-        thought.is_long |= thought.withheld.len() > WITHHELD_MAX;
-        if thought.is_long {
-            for one in std::mem::take(&mut thought.withheld) {
-                self.release(one, found);
-            }
-        }
-    }
-
-    fn release(&mut self, one: Found, found: &mut impl FnMut(Found)) {
-        match &mut self.held {
-            Some(held) => held.push(one),
-            None => found(one),
-        }
-    }
-
     /// The offset of a place in the text.
     fn place(&self, at: usize) -> u64 {
         self.offset - (self.text.len() - at) as u64
@@ -583,39 +225,6 @@ impl Scanner {
             resume.next -= gone.min(resume.next);
         }
     }
-}
-
-/// Whether the object, or one that is its member, has a field of the kind.
-fn has_one_near(kind: Kind, data: &Value) -> bool {
-    let members = || data.as_object().into_iter().flat_map(serde_json::Map::values);
-    fields::has_one(kind, data) || members().any(|member| fields::has_one(kind, member))
-}
-
-/// Whether the object describes others, as those of a tool do that a model may call.
-fn is_schema(data: &Value) -> bool {
-    data["type"] == "object" && data["properties"].is_object()
-}
-
-/// Whether the object is a call of some tool.
-fn is_call(data: &Value) -> bool {
-    let has = |names: &[&str]| names.iter().any(|name| data.get(name).is_some());
-    has(&["name", "tool", "tool_name", "function", "action"])
-        && has(&["arguments", "args", "parameters", "params", "input", "tool_input", "action_input"])
-}
-
-/// Where in the object a member begins that is a marker with an object of its own.
-fn inner_marker(object: &[u8]) -> Option<usize> {
-    let is_member = |at: usize, length: usize| {
-        let before = object[..at].strip_suffix(b"\"").map(<[u8]>::trim_ascii_end);
-        let behind = object[at + length..].strip_prefix(b"\"").map(<[u8]>::trim_ascii_start);
-        let value = behind.and_then(|behind| behind.strip_prefix(b":")).map(<[u8]>::trim_ascii_start);
-        before.is_some_and(|before| before.ends_with(b"{") || before.ends_with(b","))
-            && value.is_some_and(|value| value.starts_with(b"{") || value.starts_with(b"["))
-    };
-    (1..object.len()).find(|at| {
-        object[at - 1] == b'"'
-            && matches!(word::at(&object[*at..], true), Reading::Is(word) if word.is_name() && is_member(*at, word.len))
-    })
 }
 
 /// The bytes with which a marker or the tag of a thought begins.

@@ -78,6 +78,8 @@ pub enum BrokenReason {
     Unclear,
     /// An object behind the marker's own has fields of something else.
     Foreign,
+    /// A name stands twice in it with different values.
+    Ambiguous,
 }
 
 impl BrokenReason {
@@ -92,6 +94,7 @@ impl BrokenReason {
             Self::Thought => "thought",
             Self::Unclear => "unclear",
             Self::Foreign => "foreign",
+            Self::Ambiguous => "ambiguous",
         }
     }
 
@@ -106,6 +109,7 @@ impl BrokenReason {
             Self::Thought => "the marker stands in a thought of the model that does not end",
             Self::Unclear => "what stands around the marker does not say that the JSON object near it is meant",
             Self::Foreign => "the JSON object behind the marker's own has fields of something else",
+            Self::Ambiguous => "a name stands twice in the JSON object after the marker, with different values",
         }
     }
 }

@@ -34,6 +34,22 @@ pub(super) fn character(text: &[u8]) -> Reading<char> {
     valid.chars().next().map_or(Reading::More, Reading::Is)
 }
 
+/// How long the letters and digits at the beginning are; `None` where they may go on.
+pub(super) fn run(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            byte if byte.is_ascii_alphanumeric() => at += 1,
+            byte if byte.is_ascii() => return Some(at),
+            _ => match character(&text[at..]) {
+                Reading::Is(character) if character.is_alphanumeric() => at += character.len_utf8(),
+                Reading::More => return None,
+                _ => return Some(at),
+            },
+        }
+    }
+}
+
 /// Soft hyphens, zero width, directions, variation selectors.
 pub(super) fn is_invisible(character: char) -> bool {
     matches!(character, '\u{ad}' | '\u{34f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

@@ -3,7 +3,8 @@
 
 use super::{
     GAP_MAX, fields,
-    glyph::character,
+    glyph::{character, run},
+    lead,
     member::{self, Members},
     reading::Reading,
     setting::{Setting, plain},
@@ -40,108 +41,6 @@ pub(super) const WORDS_MAX: usize = 64;
 /// So much behind a word tells whether its fields follow without an object.
 const TOLD_MAX: usize = 96;
 
-/// Words that may lead from a name to its object.
-const LEADS: [&str; 99] = [
-    "action",
-    "an",
-    "and",
-    "appointment",
-    "arg",
-    "args",
-    "argument",
-    "arguments",
-    "as",
-    "attached",
-    "been",
-    "begin",
-    "below",
-    "block",
-    "body",
-    "booking",
-    "call",
-    "caller",
-    "captured",
-    "command",
-    "complete",
-    "completed",
-    "confirmed",
-    "constrain",
-    "content",
-    "created",
-    "data",
-    "detail",
-    "details",
-    "emitted",
-    "emitting",
-    "entry",
-    "event",
-    "field",
-    "fields",
-    "following",
-    "follows",
-    "for",
-    "function",
-    "generated",
-    "has",
-    "have",
-    "here",
-    "id",
-    "in",
-    "info",
-    "information",
-    "input",
-    "is",
-    "json",
-    "json5",
-    "made",
-    "marker",
-    "message",
-    "nbsp",
-    "new",
-    "noted",
-    "now",
-    "object",
-    "of",
-    "out",
-    "output",
-    "parameter",
-    "parameters",
-    "params",
-    "patient",
-    "payload",
-    "quot",
-    "record",
-    "recorded",
-    "registered",
-    "request",
-    "response",
-    "result",
-    "saved",
-    "section",
-    "sent",
-    "start",
-    "step",
-    "submitted",
-    "success",
-    "successful",
-    "the",
-    "this",
-    "to",
-    "tool",
-    "trigger",
-    "triggered",
-    "type",
-    "using",
-    "value",
-    "values",
-    "via",
-    "was",
-    "were",
-    "with",
-    "yaml",
-    "you",
-    "your",
-];
 /// The longest tag.
 const TAG_MAX: usize = 80;
 
@@ -397,7 +296,8 @@ impl Walk<'_> {
         let is_version = matches!(run.as_bytes(), [b'v' | b'V', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
         // `no. 1`; a `no` denies.
         let is_numero = run.eq_ignore_ascii_case("no") && rest[length] == b'.';
-        let is_lead = is_number || is_version || is_numero || LEADS.contains(&plain(run).as_str()) || is_call_id();
+        let is_lead =
+            is_number || is_version || is_numero || lead::LEADS.contains(&plain(run).as_str()) || is_call_id();
         match (is_language, is_lead, self.word.is_name()) {
             (true, ..) => Reading::Is(length),
             // A lead may stand in a sentence as well.
@@ -410,104 +310,4 @@ impl Walk<'_> {
             _ => Reading::Not,
         }
     }
-}
-
-/// How long the letters and digits are; `None` where they may go on.
-fn run(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        match text.get(at)? {
-            byte if byte.is_ascii_alphanumeric() => at += 1,
-            byte if byte.is_ascii() => return Some(at),
-            _ => match character(&text[at..]) {
-                Reading::Is(character) if character.is_alphanumeric() => at += character.len_utf8(),
-                Reading::More => return None,
-                _ => return Some(at),
-            },
-        }
-    }
-}
-
-/// What stands between two objects of one marker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Between {
-    pub(super) length: usize,
-    /// Nothing but signs and what joins the things of a list.
-    pub(super) is_clear: bool,
-    /// The list of the first one has ended.
-    pub(super) ends_list: bool,
-}
-
-/// Words that join two objects.
-const JOINING: [&str; 10] = ["and", "und", "et", "y", "then", "also", "plus", "next", "json", "second"];
-
-/// Up to the next object; `Not` where there is none, or it is something else's.
-pub(super) fn between(text: &[u8], over: bool) -> Reading<Between> {
-    let (mut at, mut ticks, mut words) = (0, 0, None);
-    let mut between = Between { length: 0, is_clear: true, ends_list: false };
-    let more = || if over { Reading::Not } else { Reading::More };
-    while at <= GAP_MAX && words.is_none_or(|begin| at <= begin + WORDS_MAX) {
-        let rest = &text[at..];
-        let Some(&byte) = rest.first() else { return more() };
-        let is_tick = matches!(byte, b'`' | b'~');
-        let is_thought = || match thought::opening(rest) {
-            Reading::More if over => Reading::Not,
-            other => other,
-        };
-        at += match byte {
-            b'{' => return Reading::Is(Between { length: at, ..between }),
-            b'<' => return Reading::Not,
-            b'[' | b'`' | b'~' | b'"' => match is_thought() {
-                Reading::Is(_) => return Reading::Not,
-                Reading::More => return Reading::More,
-                Reading::Not => 1,
-            },
-            b'\\' if rest.len() == 1 => return more(),
-            b'\\' if matches!(rest[1], b'n' | b'r' | b't') => 2,
-            b'/' if rest.len() == 1 => return more(),
-            b'/' if rest[1] == b'*' => match rest.windows(2).skip(2).take(WORDS_MAX).position(|two| two == b"*/") {
-                Some(end) => end + 4,
-                None if rest.len() > WORDS_MAX => return Reading::Not,
-                None => return more(),
-            },
-            b'}' | b']' => {
-                between.is_clear &= byte == b']';
-                between.ends_list = true;
-                1
-            }
-            _ if byte.is_ascii_alphanumeric() || byte >= 0x80 => {
-                match word::at(rest, over) {
-                    Reading::Is(_) => return Reading::Not,
-                    Reading::More => return Reading::More,
-                    Reading::Not => {}
-                }
-                match run(rest) {
-                    None if !over && rest.len() <= WORDS_MAX => return Reading::More,
-                    None => return Reading::Not,
-                    // A sign, or no text.
-                    Some(0) => match character(rest) {
-                        Reading::Is(character) => character.len_utf8(),
-                        _ => return Reading::Not,
-                    },
-                    Some(length) => {
-                        let run = plain(str::from_utf8(&rest[..length]).unwrap_or_default());
-                        let is_number = length <= 3 && run.bytes().all(|byte| byte.is_ascii_digit());
-                        if !(is_number || ticks >= 3 || JOINING.contains(&run.as_str())) {
-                            // The name of another member of the object around.
-                            if at > 0 && matches!(text[at - 1], b'"' | b'\'') {
-                                return Reading::Not;
-                            }
-                            between.is_clear = false;
-                            words.get_or_insert(at);
-                        }
-                        length
-                    }
-                }
-            }
-            0..0x20 if !b" \t\r\n".contains(&byte) => return Reading::Not,
-            _ => 1,
-        };
-        ticks = if is_tick { ticks + 1 } else { 0 };
-    }
-    Reading::Not
 }

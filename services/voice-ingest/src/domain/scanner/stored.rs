@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{BrokenReason, Pending, Scanner, setting::Setting, text_bytes};
+use super::{BrokenReason, Scanner, setting::Setting, telling::Pending, text_bytes};
 use crate::domain::Kind;
 
 /// 1 had no number, and kept what it knew of the text instead of the text. 2 looked less far back.

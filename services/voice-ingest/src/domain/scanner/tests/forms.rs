@@ -15,7 +15,7 @@ enum Outcome {
     Repaired(&'static str, &'static [Repair]),
     Rejected(BrokenReason),
 }
-use BrokenReason::{Foreign, Malformed, NotAnObject, Unclear, Unfinished};
+use BrokenReason::{Ambiguous, Foreign, Malformed, NotAnObject, Unclear, Unfinished};
 use Outcome::{Accepted, Rejected, Repaired};
 use Repair::*;
 
@@ -128,6 +128,9 @@ fn forms() -> Vec<Form> {
         // Announced, and no object of one meaning.
         rejected("PATIENT_CREATION: {\"phone\": 1,234}", Malformed),
         rejected("PATIENT_CREATION: {\"name\": Jo Poe}", Malformed),
+        rejected("PATIENT_CREATION: {\"name\": \"Jo\", \"phone\": \"1\", \"name\": \"Al\"}", Ambiguous),
+        rejected("PATIENT_CREATION: {'name': 'Jo', 'name': 'Al'}", Malformed),
+        repaired("PATIENT_CREATION: {'name': 'Jo', 'name': 'Jo'}", &[Quotes]),
         rejected("PATIENT_CREATION: {\"name\": \"Jo\" \"a\": 1}", Malformed),
         rejected("PATIENT_CREATION: {\"a\": Infinity}", Malformed),
         rejected("PATIENT_CREATION: {\"name\": \"Jo\"", Unfinished),
