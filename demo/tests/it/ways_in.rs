@@ -182,6 +182,9 @@ async fn same_whatever_the_way(system: &System, first: usize, all: &[Drawn]) -> 
         all.extend(rows(system.place.database.pool()).await.into_iter().map(|(call, row)| (call, Ok(row))));
         all.retain(|call, _| facts.contains_key(call));
         if all.len() < expected {
+            // Most of what is drawn at random is wrong somewhere, and for that there is a brake.
+            let release = format!("{}/api/v1/consumer/release", system.healthcore_publisher.base_url());
+            system.place.http.post(release).send().await.unwrap();
             let letters = letters(system).await.into_iter().map(|(call, fields)| (call, Err(Some(fields))));
             all.extend(letters.filter(|(call, _)| facts.contains_key(call)));
         }

@@ -122,11 +122,11 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// The bytes as text, without a character that was cut at the end.
+/// The bytes as text that a database can store: without a character that was cut at the end, and with spaces for NULs.
 pub(super) fn readable(bytes: &[u8]) -> String {
     let whole = match str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => bytes.split_at(error.valid_up_to()).0,
         _ => bytes,
     };
-    String::from_utf8_lossy(whole).trim_end().to_owned()
+    String::from_utf8_lossy(whole).replace('\0', " ").trim_end().to_owned()
 }

@@ -44,7 +44,7 @@ impl Scanner {
     pub(super) fn flush(&mut self, end: usize, found: &mut impl FnMut(Found)) {
         let Some(Pending { kind, reason, begin, broke, .. }) = self.pending.take() else { return };
         let excerpt = &self.text[begin..end.min(begin + EXCERPT_MAX)];
-        let raw = readable(&excerpt.iter().map(|byte| if *byte == 0 { b' ' } else { *byte }).collect::<Vec<_>>());
+        let raw = readable(excerpt);
         let span = self.place(begin)..self.place(broke.min(end));
         self.emit(Found { kind, span, json: Err(Broken { reason }), repairs: Vec::new(), raw }, found);
     }

@@ -194,6 +194,25 @@ fn spans_and_raw_show_a_person_where_it_stood() {
     assert_eq!(all[1].raw, "BOOKING_CONFIRMATION: {\"a");
 }
 
+/// No column holds one.
+#[test]
+fn a_nul_anywhere_is_in_nothing_that_is_stored() {
+    for text in [
+        "PATIENT_CREATION: {\"name\": \"Jo\"} and {\"name\": \"Al\", \"x\": 1}, {\"name\": \"Cy\"}",
+        "{\"type\": \"PATIENT_CREATION\"1\", \"data\": {\"name\": \"Jo\"}\", \"arguments\": \"{\\\"a\\\": 1}\"",
+        "{\"type\": \"PATIENT_CREATION\", \"name\": \"Jo\"}",
+        "PATIENT_CREATION: {name: 'Jo', /* x */ 'phone': None,}",
+    ] {
+        for at in 0..=text.len() {
+            let with = [&text.as_bytes()[..at], b"\0", &text.as_bytes()[at..]].concat();
+            for found in scan(&with) {
+                let json = found.json.unwrap_or_default();
+                assert!(!found.raw.contains('\0') && !json.contains('\0'), "{}", String::from_utf8_lossy(&with));
+            }
+        }
+    }
+}
+
 #[test]
 fn an_object_may_have_64_kib_and_not_a_byte_more() {
     let text =
