@@ -19,18 +19,19 @@ users_own() {
   esac
 }
 
-# yours_answers <brokers or database URL>: somebody listens at one of its addresses. Where it names none, as a socket's folder, it
+# yours_answers <brokers or database URL> <usual port>: somebody listens at one of its addresses. Where it names none, as a socket's folder, it
 # is taken to.
 yours_answers() {
-  local address addresses
-  addresses=$(printf '%s\n' "$1" | sed -e 's|^[a-zA-Z+]*://||' -e 's|^[^/?]*@||' -e 's|[/?].*||' | tr -d ' "[]' | tr ',' '\n')
+  local address addresses limit
+  limit=$(command -v timeout || true)
+  addresses=$(printf '%s\n' "$1" | sed -e 's|[a-zA-Z_+]*://||g' -e 's|^[^/?]*@||' -e 's|[/?].*||' | tr -d ' "[]' | tr ',' '\n')
   for address in $addresses; do
     case "$address" in
-      *:*:*) return 0 ;;
+      *:*:* | *%*) return 0 ;;
       *:*) ;;
-      *) address=$address:5432 ;;
+      *) address=$address:$2 ;;
     esac
-    ! timeout 5 "$BASH" -c "exec 3<>'/dev/tcp/${address%:*}/${address##*:}'" 2>/dev/null || return 0
+    ! ${limit:+$limit 5} "$BASH" -c "exec 3<>'/dev/tcp/${address%:*}/${address##*:}'" 2>/dev/null || return 0
   done
   [ -z "$addresses" ]
 }
@@ -99,7 +100,7 @@ parts_up() {
     if users_own "$part"; then
       local name
       name=$("${part}_own_variable")
-      yours_answers "${!name}" || fail "nothing answers at $(without_password "${!name}"), which $name names" '' \
+      yours_answers "${!name}" "$([ "$part" = kafka ] && echo 9092 || echo 5432)" || fail "nothing answers at $(without_password "${!name}"), which $name names" '' \
         "start it, correct $name, or unset it: then a $part of this checkout is started"
       say_part "$part" "yours: $(without_password "${!name}") ($name is set; not started, never reconfigured)"
     elif ! { [ -z "$forced" ] || [ "$forced" = "$(mode)" ]; } || part_moved "$part" || ! part_up "$part"; then

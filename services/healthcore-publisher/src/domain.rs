@@ -63,6 +63,8 @@ pub enum ReviewReason {
 }
 
 impl ReviewReason {
+    pub const ALL: [Self; 4] = [Self::SlotTaken, Self::UnknownPatient, Self::TimeDoesNotExist, Self::TimeExistsTwice];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SlotTaken => "slot_taken",
@@ -74,8 +76,7 @@ impl ReviewReason {
 
     /// Whether a booking is held for one of these, and not because a person wants it so.
     pub fn is_ours(reason: &str) -> bool {
-        let all = [Self::SlotTaken, Self::UnknownPatient, Self::TimeDoesNotExist, Self::TimeExistsTwice];
-        all.iter().any(|ours| ours.as_str() == reason)
+        Self::ALL.iter().any(|ours| ours.as_str() == reason)
     }
 
     /// What `local_time_problem` of the database says.

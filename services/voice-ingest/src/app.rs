@@ -67,14 +67,16 @@ impl App for VoiceIngest {
         }
         // Every process has its probes, and each role its own routes.
         let mut routes = axum::Router::new();
+        // One for all, since each takes most of the pool.
+        let outbox = Outbox::new(pool.clone(), NAME);
         if config.roles.has(Role::Worker) {
-            let consumer = consumer(&config, &pool)?;
+            let consumer = consumer(&config, outbox.clone())?;
             routes = routes.merge(road::run_consumer(&config.road, consumer, &pool, &health, &lifecycle)?);
         }
         if config.roles.has(Role::Api) {
             let keys = Idempotency::new(pool.clone());
             intake::tell_from_the_start();
-            routes = routes.merge(keys.apply(api::routes(intake(&config, pool))));
+            routes = routes.merge(keys.apply(api::routes(intake(&config, outbox))));
             keys.spawn_cleanup(&lifecycle);
         }
         http::serve(&config.http, routes, &health, &lifecycle).await?;
@@ -105,14 +107,14 @@ impl App for VoiceIngest {
     }
 }
 
-fn intake(config: &Config, pool: PgPool) -> Intake {
-    Intake { outbox: Outbox::new(pool, NAME), names: config.road.kafka.topic_names(), practice: config.practice() }
+fn intake(config: &Config, outbox: Outbox) -> Intake {
+    Intake { outbox, names: config.road.kafka.topic_names(), practice: config.practice() }
 }
 
 /// What this service hears, and what it does then. KAFKA_GROUP_ID names the group that handles the voice AI's responses,
 /// which is another service's; this one's is its own name.
-fn consumer(config: &Config, pool: &PgPool) -> anyhow::Result<Consumer> {
-    let consumer = Consumer::builder(config.road.kafka.clone(), NAME, NAME, Outbox::new(pool.clone(), NAME))
+fn consumer(config: &Config, outbox: Outbox) -> anyhow::Result<Consumer> {
+    let consumer = Consumer::builder(config.road.kafka.clone(), NAME, NAME, outbox)
         .handle(NoteNewPatient)
         .handle(NoteReturningPatient)
         .handle(NoteBooking)

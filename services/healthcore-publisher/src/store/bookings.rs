@@ -26,19 +26,26 @@ impl WaitingBooking {
     }
 }
 
-/// Those of a call, as they were said.
+/// Those of a call, as they were said. What a person decided stays: a hold for a reason of their own, and a booking that they gave
+/// to somebody of another name.
 pub async fn waiting_bookings(tx: &mut PgConnection, call_id: &str) -> Result<Vec<WaitingBooking>, sqlx::Error> {
+    let ours = ReviewReason::ALL.map(|reason| reason.as_str().to_owned());
     sqlx::query_as!(
         WaitingBooking,
         "SELECT id, patient_name, dentist, date, time, service,
                 healthcore.local_time_problem(date + time, time_zone) AS time_problem
          FROM healthcore.appointments a
-         WHERE call_id = $1 AND status IN ('booked', 'needs_review')
+         WHERE call_id = $1
+           AND (status = 'needs_review' AND reason = ANY ($2)
+                OR status = 'booked' AND (patient_id IS NULL
+                   OR healthcore.name_key(patient_name)
+                      = (SELECT healthcore.name_key(p.name) FROM healthcore.patients p WHERE p.id = a.patient_id)))
            AND NOT EXISTS (SELECT FROM healthcore.patient_calls c
                            WHERE c.call_id = a.call_id AND c.patient_id = a.patient_id)
            AND healthcore.readable(date) IS NOT NULL AND healthcore.readable(time) IS NOT NULL
          ORDER BY id",
-        call_id
+        call_id,
+        &ours
     )
     .fetch_all(tx)
     .await

@@ -96,6 +96,23 @@ async fn a_booking_before_its_patient_is_known_waits_and_is_booked_then() {
 }
 
 #[tokio::test]
+async fn what_a_person_decided_of_a_booking_stays() {
+    const HELD: State<'_> = ("needs_review", Some("call back: wrong insurance"));
+    let record = Record::start().await;
+    record.told("other", patient("other", "Ann Poe", "ann@example.org", None)).await;
+    record.told("call", booking("call", "Tom Zed", "Dr. Smith", "10:00")).await;
+    record.told("call", booking("call", "Tom Zed", "Dr. Jones", "11:00")).await;
+    for decided in [
+        "UPDATE healthcore.appointments SET patient_id = 1, status = 'booked', reason = NULL WHERE id = 1",
+        "UPDATE healthcore.appointments SET reason = 'call back: wrong insurance' WHERE id = 2",
+    ] {
+        sqlx::query(decided).execute(record.database.pool()).await.unwrap();
+    }
+    record.told("call", patient("call", "Tom Zed", "tom@example.org", None)).await;
+    assert_appointments(&record, &[(Some(1), BOOKED), (None, HELD)]).await;
+}
+
+#[tokio::test]
 async fn the_second_who_wants_a_slot_waits_for_a_person() {
     let record = Record::start().await;
     for (number, name) in ["Ada Byron", "Grace Hopper"].into_iter().enumerate() {

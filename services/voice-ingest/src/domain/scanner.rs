@@ -68,6 +68,9 @@ pub struct Scanner {
     /// What was found in a text that comes as a whole: a thought that was opened before it takes it back.
     #[serde(skip)]
     held: Option<Vec<Found>>,
+    /// A thought has begun or ended in that text, so that its beginning is none.
+    #[serde(skip)]
+    has_thought: bool,
     /// How far the object has been read that is not complete: found again in the text where it is not known.
     #[serde(skip)]
     resume: Option<Resume>,
@@ -194,10 +197,18 @@ impl Scanner {
                 self.flush(self.at, found);
                 let thought::Opening { closing, is_heading, .. } = opening;
                 self.thought = Some(Thought { closing, depth: 0, is_heading, withheld: Vec::new(), is_long: false });
+                self.has_thought = true;
             }
             (None, None, _) => {
                 self.flush(self.at, found);
-                self.held.iter_mut().for_each(Vec::clear);
+                let held = self.held.iter_mut().flatten();
+                if self.has_thought {
+                    // What was thought begins somewhere behind the one before: nobody knows where.
+                    held.for_each(Found::be_thought);
+                } else {
+                    self.held.iter_mut().for_each(Vec::clear);
+                }
+                self.has_thought = true;
             }
         }
         Some(length)

@@ -69,14 +69,12 @@ pub(super) fn next(text: &[u8], over: bool) -> Reading<Between> {
                         Reading::Is(character) => character.len_utf8(),
                         _ => return Reading::Not,
                     },
+                    // The name of another member of the object around.
+                    Some(_) if at > 0 && matches!(text[at - 1], b'"' | b'\'') => return Reading::Not,
                     Some(length) => {
                         let run = plain(str::from_utf8(&rest[..length]).unwrap_or_default());
                         let is_number = length <= 3 && run.bytes().all(|byte| byte.is_ascii_digit());
                         if !(is_number || ticks >= 3 || JOINING.contains(&run.as_str())) {
-                            // The name of another member of the object around.
-                            if at > 0 && matches!(text[at - 1], b'"' | b'\'') {
-                                return Reading::Not;
-                            }
                             between.is_clear = false;
                             words.get_or_insert(at);
                         }

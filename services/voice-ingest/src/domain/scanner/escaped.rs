@@ -1,6 +1,7 @@
 //! JSON in a string of JSON.
 
 use super::{
+    doubled::Members,
     found::Repair,
     object::{ObjectReader, Seen},
     reading::Reading,
@@ -38,9 +39,11 @@ pub(super) fn read(text: &[u8]) -> Reading<Read> {
             match reader.step(byte) {
                 Seen::More => {}
                 Seen::Closed => {
-                    return String::from_utf8(plain).map_or(Reading::Not, |json| {
-                        Reading::Is(Read { len: at + 1, json, repairs: vec![Repair::Escaped] })
-                    });
+                    let Ok(json) = String::from_utf8(plain) else { return Reading::Not };
+                    if serde_json::from_str::<Members>(&json).is_ok_and(|members| members.are_doubled) {
+                        return Reading::Not;
+                    }
+                    return Reading::Is(Read { len: at + 1, json, repairs: vec![Repair::Escaped] });
                 }
                 Seen::Malformed | Seen::TooDeep => return Reading::Not,
             }

@@ -89,6 +89,7 @@ impl Scanner {
             return None;
         }
         match (is_clear, fields::has_only(kind, data)) {
+            (true, true) if !in_list && may_be_a_tool(data) => Some(Some(BrokenReason::Unclear)),
             (true, true) => Some(None),
             (true, false) if in_list => Some(None),
             (true, false) => Some(Some(BrokenReason::Foreign)),
@@ -96,6 +97,14 @@ impl Scanner {
             (false, false) => None,
         }
     }
+}
+
+/// Whether the object has a name alone, and one as tools have and people do not: `end_call`.
+fn may_be_a_tool(data: &Value) -> bool {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_tool = |name: &str| name.contains('_') && name.split('_').all(is_part);
+    data.as_object().is_some_and(|members| members.len() == 1) && data["name"].as_str().is_some_and(is_tool)
 }
 
 /// Whether the object is a call of some tool.

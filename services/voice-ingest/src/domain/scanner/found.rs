@@ -51,6 +51,14 @@ pub enum Repair {
     Quotation,
 }
 
+impl Found {
+    /// It was only thought.
+    pub(super) fn be_thought(&mut self) {
+        self.json = Err(Broken { reason: BrokenReason::Thought });
+        self.repairs.clear();
+    }
+}
+
 /// Why a marker has no object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {

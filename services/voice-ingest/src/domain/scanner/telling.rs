@@ -50,11 +50,12 @@ impl Scanner {
     }
 
     /// What is thought is handed out as such, and only if the thought does not end.
-    pub(super) fn emit(&mut self, one: Found, found: &mut impl FnMut(Found)) {
+    pub(super) fn emit(&mut self, mut one: Found, found: &mut impl FnMut(Found)) {
         let Some(thought) = &mut self.thought else { return self.release(one, found) };
-        let broken = Broken { reason: BrokenReason::Thought };
-        let kept = if thought.is_heading { one } else { Found { json: Err(broken), repairs: Vec::new(), ..one } };
-        thought.withheld.push(kept);
+        if !thought.is_heading {
+            one.be_thought();
+        }
+        thought.withheld.push(one);
         thought.is_long |= thought.withheld.len() > WITHHELD_MAX;
         if thought.is_long {
             for one in std::mem::take(&mut thought.withheld) {

@@ -207,7 +207,8 @@ fn named(text: &[u8], begin: usize, bracket: usize, close: &str) -> Reading<Tag>
         Some(content) => (true, content.trim_matches(is_sign)),
         None => (false, content),
     };
-    if content.ends_with('/') {
+    // An address is no name.
+    if content.ends_with('/') || content.contains(['@', '.', '/']) {
         return Reading::Not;
     }
     let full = content.split(char::is_whitespace).next().unwrap_or_default();
@@ -217,6 +218,14 @@ fn named(text: &[u8], begin: usize, bracket: usize, close: &str) -> Reading<Tag>
     let started = behind(&["beginof", "startof", "begin", "start"]).unwrap_or(&name);
     let ended = behind(&["endof", "end"]);
     let (is_closing, name) = (is_slashed || ended.is_some(), ended.unwrap_or(started));
+    // Nor is the text of a link.
+    if close == b"]" && !is_closing && is_thought(name) {
+        match rest.get(end + 1) {
+            Some(b'(') => return Reading::Not,
+            Some(_) => {}
+            None => return Reading::More,
+        }
+    }
     Reading::Is(Tag {
         bracket,
         length: begin + end + close.len(),

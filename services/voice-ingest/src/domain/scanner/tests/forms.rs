@@ -130,6 +130,7 @@ fn forms() -> Vec<Form> {
         rejected("PATIENT_CREATION: {\"name\": Jo Poe}", Malformed),
         rejected("PATIENT_CREATION: {\"name\": \"Jo\", \"phone\": \"1\", \"name\": \"Al\"}", Ambiguous),
         rejected("PATIENT_CREATION: {'name': 'Jo', 'name': 'Al'}", Malformed),
+        rejected("PATIENT_CREATION: {\\\"name\\\": \\\"Jo\\\", \\\"name\\\": \\\"Al\\\"}", Malformed),
         repaired("PATIENT_CREATION: {'name': 'Jo', 'name': 'Jo'}", &[Quotes]),
         rejected("PATIENT_CREATION: {\"name\": \"Jo\" \"a\": 1}", Malformed),
         rejected("PATIENT_CREATION: {\"a\": Infinity}", Malformed),

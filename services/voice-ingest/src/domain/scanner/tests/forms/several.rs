@@ -49,7 +49,10 @@ pub(super) fn forms() -> Vec<Form> {
             format!("BOOKING_CONFIRMATION: {booking}\n{}, \"status\": \"available\"}}", booking.trim_end_matches('}')),
             vec![Accepted(booking), Rejected(Foreign)],
         ),
+        rejected_second("PATIENT_CREATION: {A}\n{\"name\": \"end_call\"}", Unclear),
         // Not theirs.
+        first("{\"PATIENT_CREATION\": {A}, \"next\": {\"name\": \"confirm slot\"}}"),
+        first("{\"PATIENT_CREATION\": {A}, \"then\": {\"name\": \"Al\"}}"),
         first("PATIENT_CREATION: {A}\n{\"name\": \"send_sms\", \"arguments\": {\"to\": \"212\"}}"),
         first(
             "[{\"name\": \"patient_creation\", \"arguments\": {A}}, {\"name\": \"send_sms\", \"arguments\": {\"to\": \"1\"}}]",

@@ -79,6 +79,20 @@ fn in_a_whole_text_all_before_a_closing_tag_that_nothing_opened_is_a_thought() {
         // In pieces what came before is handed out already, whether it comes in many or in one.
         assert_eq!(scan(text.as_bytes()).len(), 3, "{closing}");
     }
+    // Where a thought has begun or ended before, nobody knows where the next one began: what is before its end is kept.
+    let turns = format!("{draft}</think> PATIENT_CREATION: {A} {draft}</think> PATIENT_CREATION: {A}");
+    assert!(
+        outcomes(&whole(&turns), &[Rejected(BrokenReason::Thought), Rejected(BrokenReason::Thought), Accepted(A)]),
+        "{:?}",
+        whole(&turns)
+    );
+    let late = format!("<think>x</think> PATIENT_CREATION: {A} </think> bye");
+    assert!(outcomes(&whole(&late), &[Rejected(BrokenReason::Thought)]), "{:?}", whole(&late));
+    // What only looks like a tag of a thought.
+    for tag in ["<jo@rethinkdental.com>", "<https://thoughtful.example/x>", "[Reasoning](https://x.example)"] {
+        let text = format!("{tag} PATIENT_CREATION: {A}");
+        assert!(outcomes(&whole(&text), &[Accepted(A)]), "{tag} {:?}", whole(&text));
+    }
     let heading = format!("[/analysis] {draft} `</think>`");
     assert_eq!(whole(&heading).len(), 1);
     for (text, _) in all_forms() {
