@@ -85,9 +85,20 @@ struct Thought {
     /// If it does not end it was none, but a heading.
     #[serde(default)]
     is_heading: bool,
+    /// One under such a heading, which is one for sure.
+    #[serde(default)]
+    inner: Option<Inner>,
     withheld: Vec<Found>,
     /// It has so many facts that they are handed out, whether or not it ends.
     is_long: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Inner {
+    closing: String,
+    depth: u8,
+    /// So many were withheld before it.
+    before: usize,
 }
 
 impl Scanner {
@@ -167,7 +178,15 @@ impl Scanner {
         let (before, rest) = self.text.split_at(self.at);
         let step = match &self.thought {
             Some(thought) => {
-                thought::turn(rest, before, &thought.closing).map(|(length, turn)| (length, Some(turn), None))
+                let closing = thought.inner.as_ref().map_or(&thought.closing, |inner| &inner.closing);
+                let turn = thought::turn(rest, before, closing).map(|(length, turn)| (length, Some(turn), None));
+                match turn {
+                    Reading::Not if thought.is_heading && thought.inner.is_none() => match thought::opening(rest) {
+                        Reading::Is(it) if it.is_heading => Reading::Not,
+                        other => other.map(|it| (it.length, None, Some(it))),
+                    },
+                    turn => turn,
+                }
             }
             None => {
                 let opening = thought::opening(rest).map(|opening| (opening.length, None, Some(opening)));
@@ -187,6 +206,23 @@ impl Scanner {
             _ => return Some(length),
         }
         match (turn, opening, &mut self.thought) {
+            (Some(turn), _, Some(Thought { inner: inner @ Some(_), withheld, .. })) => {
+                let Some(open) = inner else { return Some(length) };
+                match turn {
+                    Turn::Opens => open.depth = open.depth.saturating_add(1),
+                    Turn::Closes if open.depth > 0 => open.depth -= 1,
+                    Turn::Closes => {
+                        withheld.truncate(open.before);
+                        *inner = None;
+                        self.pending = None;
+                    }
+                }
+            }
+            (None, Some(opening), Some(_)) => {
+                self.flush(self.at, found);
+                let Some(thought) = &mut self.thought else { return Some(length) };
+                thought.inner = Some(Inner { closing: opening.closing, depth: 0, before: thought.withheld.len() });
+            }
             (Some(Turn::Opens), _, Some(thought)) => thought.depth = thought.depth.saturating_add(1),
             (Some(Turn::Closes), _, Some(thought)) if thought.depth > 0 => thought.depth -= 1,
             (Some(_), ..) => {
@@ -196,7 +232,8 @@ impl Scanner {
             (None, Some(opening), _) => {
                 self.flush(self.at, found);
                 let thought::Opening { closing, is_heading, .. } = opening;
-                self.thought = Some(Thought { closing, depth: 0, is_heading, withheld: Vec::new(), is_long: false });
+                let (inner, withheld) = (None, Vec::new());
+                self.thought = Some(Thought { closing, depth: 0, is_heading, inner, withheld, is_long: false });
                 self.has_thought = true;
             }
             (None, None, _) => {

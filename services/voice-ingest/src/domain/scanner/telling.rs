@@ -52,11 +52,15 @@ impl Scanner {
     /// What is thought is handed out as such, and only if the thought does not end.
     pub(super) fn emit(&mut self, mut one: Found, found: &mut impl FnMut(Found)) {
         let Some(thought) = &mut self.thought else { return self.release(one, found) };
-        if !thought.is_heading {
+        if !thought.is_heading || thought.inner.is_some() || thought.is_long {
             one.be_thought();
         }
         thought.withheld.push(one);
-        thought.is_long |= thought.withheld.len() > WITHHELD_MAX;
+        if thought.withheld.len() > WITHHELD_MAX {
+            thought.is_long = true;
+            // Nobody knows yet whether it is only a heading: they are kept for a person to decide.
+            thought.withheld.iter_mut().for_each(Found::be_thought);
+        }
         if thought.is_long {
             for one in std::mem::take(&mut thought.withheld) {
                 self.release(one, found);

@@ -74,6 +74,9 @@ const NAMES: [&str; 15] = [
     "reasons",
 ];
 
+/// Names of members that say so beside those.
+const MEMBERS: [&str; 2] = ["rationale", "toolplan"];
+
 /// The first byte of each opening and closing.
 pub(super) const FIRST: [u8; 7] = [b'<', b'[', b'&', b'"', b'`', b'~', 0xe2];
 
@@ -247,10 +250,8 @@ fn member(text: &[u8]) -> Reading<Opening> {
     let Some(end) = text.iter().take(32).skip(1).position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_') else {
         return if text.len() < 32 { Reading::More } else { Reading::Not };
     };
-    let name = &text[1..=end];
-    let known: [&[u8]; 7] =
-        [b"thinking", b"thoughts", b"thought", b"reasoning", b"reasoning_content", b"chain_of_thought", b"scratchpad"];
-    if !known.contains(&name) {
+    let name = plain(&String::from_utf8_lossy(&text[1..=end]));
+    if !MEMBERS.contains(&name.as_str()) && !PARTS.iter().any(|part| name.contains(part)) {
         return Reading::Not;
     }
     let mut at = end + 1;

@@ -6,6 +6,10 @@ pub(super) fn forms() -> Vec<Form> {
     let mut forms = Vec::new();
     for (open, close) in [
         ("<think >", "</think>"),
+        ("{\"thought_process\": \"", "\"}"),
+        ("{\"Thought\": \"", "\"}"),
+        ("{\"rationale\": \"", "\"}"),
+        ("{\"tool_plan\": \"", "\"}"),
         ("<think\n>", "</think>"),
         ("< think>", "</ think>"),
         ("<think id=\"1\">", "</think>"),
@@ -68,6 +72,30 @@ fn whole(text: &str) -> Vec<Found> {
     scanner.push(text.as_bytes(), &mut |found| all.push(found));
     scanner.finish(&mut |found| all.push(found));
     all
+}
+
+#[test]
+fn a_heading_switches_off_no_other_thought() {
+    let draft = "PATIENT_CREATION: {\"name\": \"No\"}";
+    for (open, close) in
+        [("<think>", "</think>"), ("```think\n", "\n```\n"), ("\"thinking\": \"", "\""), ("◁think▷", "◁/think▷")]
+    {
+        for heading in ["[Analysis]", "[Plan]", "[Draft]"] {
+            let text = format!("{heading}\n{open}Perhaps {draft}{close} PATIENT_CREATION: {A}");
+            assert!(outcomes(&scan(text.as_bytes()), &[Accepted(A)]), "{text} {:?}", scan(text.as_bytes()));
+            for cut in 0..=text.len() {
+                let (one, two) = text.as_bytes().split_at(cut);
+                assert_eq!(scan_pieces([one, two]), scan(text.as_bytes()), "{text} cut at {cut}");
+            }
+        }
+    }
+    let open = format!("[Analysis] PATIENT_CREATION: {A} <think> {draft}");
+    let found = scan(open.as_bytes());
+    assert!(outcomes(&found, &[Accepted(A), Rejected(BrokenReason::Thought)]), "{found:?}");
+    // So many that they cannot be withheld are kept, and no fact is made of them.
+    let found = scan(format!("[analysis] {} [/analysis]", draft.repeat(9)).as_bytes());
+    assert_eq!(found.len(), 9);
+    assert!(found.iter().all(|one| one.json == Err(Broken { reason: BrokenReason::Thought })), "{found:?}");
 }
 
 #[test]
